@@ -1,0 +1,148 @@
+"""What a broker is to the gateway: one small protocol, its messages and its topology.
+
+The database knows every delivery, the broker moves it. A broker may deliver a message twice and may forget everything; it
+must never confirm what it did not take, and never hand a message to two handlers at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+HeaderValue = str | int | bool
+
+
+class BrokerUnavailable(Exception):
+    """The broker cannot be reached or did not confirm. Nothing is known about the messages: publish them again."""
+
+
+class Unroutable(Exception):
+    """The broker took the message but no queue is bound for it. `messages`: those that were returned."""
+
+    def __init__(self, messages: Sequence[Message]) -> None:
+        super().__init__(f"no queue is bound for {sorted({(m.exchange, m.routing_key) for m in messages})}")
+        self.messages = messages
+
+
+class TopologyMismatch(Exception):
+    """A queue exists with other arguments than declared. Names the queue and says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Ids only, no personal data (a department's own queue with `content: inline` is the one exception).
+
+    headers: CloudEvents attributes (`cloudEvents:id`, `cloudEvents:type`, …) and our ids, as AMQP headers.
+    message_id: the same for every copy of the same outbox row.
+    """
+
+    exchange: str
+    routing_key: str
+    message_id: str
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, HeaderValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message as a consumer gets it.
+
+    delivery_count: how often the broker handed it out before (0 the first time); a safety net only, never our count of attempts.
+    deaths: the broker's own record (`x-death`), newest first, JSON-able; empty when it never died.
+    """
+
+    queue: str
+    message: Message
+    redelivered: bool
+    delivery_count: int = 0
+    deaths: Sequence[Mapping[str, object]] = ()
+
+
+class Verdict(Enum):
+    """What a handler says: ACK = done, forget it; REJECT = to the dead-letter queue.
+
+    There is no requeue: a handler that raises leaves the message to the broker's redelivery (and its delivery limit).
+    """
+
+    ACK = "ack"
+    REJECT = "reject"
+
+
+Handler = Callable[[Delivered], Verdict]
+
+
+class Consumer(Protocol):
+    def stop(self, timeout: float = 10.0) -> None:
+        """Take no more messages, let running handlers end (bounded by `timeout`, seconds), give the rest back."""
+        ...
+
+    @property
+    def running(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A quorum queue (RabbitMQ) or its like.
+
+    ttl: seconds after which a message is dead-lettered; None = never.
+    dead_exchange, dead_key: where dead messages go (at least once); dead_key None = keep the routing key.
+    delivery_limit: redeliveries before the message is dead-lettered.
+    """
+
+    name: str
+    ttl: float | None = None
+    dead_exchange: str | None = None
+    dead_key: str | None = None
+    delivery_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    name: str
+    kind: str = "direct"  # direct | topic | fanout
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    exchange: str
+    queue: str
+    routing_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    exchanges: Sequence[Exchange] = ()
+    queues: Sequence[Queue] = ()
+    bindings: Sequence[Binding] = ()
+
+
+class Broker(Protocol):
+    """Thread-safe; one per process."""
+
+    def declare(self, topology: Topology) -> None:
+        """Idempotent. Raises TopologyMismatch, BrokerUnavailable."""
+        ...
+
+    def publish(self, messages: Sequence[Message], *, timeout: float = 30.0) -> None:
+        """Persistent, mandatory; returns when every message is confirmed. Raises BrokerUnavailable or Unroutable.
+
+        After an exception nothing is known about the messages not named in it; publishing them again is safe.
+        """
+        ...
+
+    def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Consumer:
+        """Call `handler` in at most `prefetch` threads at a time. Reconnects by itself until stopped."""
+        ...
+
+    def depths(self) -> dict[str, int]:
+        """Messages per declared queue (ready and unacknowledged where the broker tells). Raises BrokerUnavailable."""
+        ...
+
+    def purge(self, queue: str) -> None:
+        """Drop everything that is ready in the queue (tests and `relay --rebuild`)."""
+        ...
+
+    def close(self) -> None: ...
