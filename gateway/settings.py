@@ -1,0 +1,171 @@
+"""Settings of an installation: `gateway.yaml`, or environment variables `GATEWAY_…` (they win). Read once, at start.
+
+Secrets never stand in the file: values may be `${file:/run/secrets/x}` or `${env:NAME}`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from gateway.errors import ConfigurationError
+from xoev_schemas.findings import Finding, Text
+
+_REFERENCE = re.compile(r"\$\{(file|env):([^}]+)\}")
+
+
+class Issuer(BaseModel):
+    """Who may issue bearer tokens. jwks: a URL, or a file path; `local` = the installation's own small issuer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    issuer: str
+    jwks: str = "local"
+    audience: str = "ozg-gateway"
+    algorithms: list[str] = Field(default_factory=lambda: ["ES256", "PS512", "RS256"])
+
+
+class Limits(BaseModel):
+    """Bounds on what a sender may cost us. Bytes and seconds; enforced while reading."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    body_bytes: int = 200 * 1024 * 1024
+    data_bytes: int = 50 * 1024 * 1024
+    metadata_bytes: int = 1024 * 1024
+    attachment_bytes: int = 100 * 1024 * 1024
+    attachments: int = 100
+    header_bytes: int = 32 * 1024
+    headers: int = 100
+    header_seconds: float = 10.0
+    body_idle_seconds: float = 20.0
+    """A sender that sends nothing for this long is cut off (408)."""
+    body_bytes_per_second: int = 1024
+    """Slower than this on average after the first `body_idle_seconds` is cut off (408)."""
+    xml_depth: int = 100
+    xml_elements: int = 200_000
+    xml_attributes: int = 256
+    json_depth: int = 64
+    backlog: int = 50_000
+    """Open deliveries not yet delivered; above it intake answers 503 before reading a body."""
+    retry_after_seconds: int = 30
+    connections: int = 1000
+
+
+class Settings(BaseSettings):
+    """Everything about the installation that is not a service, target or client."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid")
+
+    home: Path = Path("var")
+    """Holds schemas, lock file, database and keys."""
+    stage: Literal["test", "acceptance", "production"] = "test"
+    database_url: str = ""
+    """Empty = SQLite in `home`. `postgresql://…` for production."""
+    broker_url: str = "embedded://"
+    """`embedded://` = queue in memory; `amqp://…` = RabbitMQ."""
+    listen: str = "127.0.0.1:8080"
+    packages: list[Path] = Field(default_factory=list)
+    """Folders that hold `services/`, `targets/`, `clients/`; empty = those shipped with the gateway."""
+    services: list[str] = Field(default_factory=list)
+    """Names of the service packages in use; empty = every one whose standards are installed."""
+    issuers: list[Issuer] = Field(default_factory=lambda: [Issuer(issuer="urn:ozg-gateway:local")])
+    trusted_proxies: list[str] = Field(default_factory=list)
+    """Addresses or networks whose `Client-Cert` header (RFC 9440) is believed."""
+    limits: Limits = Field(default_factory=Limits)
+    lease_seconds: float = 120.0
+    """How long a claim of a delivery holds; a target's `timeout` must be shorter."""
+    relay_seconds: float = 1.0
+    """Longest pause between two looks into the outbox."""
+    sweep_seconds: float = 60.0
+    sweep_tolerance_seconds: float = 900.0
+    """A delivery that is due for longer than this and in no outbox is put into the outbox again."""
+    duplicate_window_seconds: float = 3600.0
+    """Same content again within this time and without a key is reported as a suspected duplicate."""
+    worker_threads: int = 4
+    """Deliveries at a time per target, unless the target says `parallel`."""
+    check_threads: int = 2
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'gateway.db'}"
+
+    @property
+    def embedded(self) -> bool:
+        return self.broker_url.startswith("embedded:")
+
+    @property
+    def listen_address(self) -> tuple[str, int]:
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The file's values come in as init arguments; the environment wins over them.
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
+    """Read `gateway.yaml` (`path`, else `$GATEWAY_CONFIG`, else `./gateway.yaml` if it exists), then the environment.
+
+    overrides: what the command line gives; they win over both. Raises ConfigurationError, naming every fault at once.
+    """
+    chosen = path or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else Path("gateway.yaml"))
+    values: dict[str, Any] = {}
+    if chosen.exists():
+        try:
+            loaded = yaml.safe_load(chosen.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            line = error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else None
+            raise ConfigurationError([_finding(str(chosen), line, "ist kein YAML", "is not YAML")]) from error
+        values = resolve_references(loaded or {})
+    elif path or os.environ.get("GATEWAY_CONFIG"):
+        raise ConfigurationError([_finding(str(chosen), None, "fehlt", "does not exist")])
+    try:
+        settings = Settings(**values)
+        return settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
+    except ValidationError as error:
+        raise ConfigurationError(
+            [
+                _finding(str(chosen), None, f"{'.'.join(map(str, e['loc']))}: {e['msg']}", f"{'.'.join(map(str, e['loc']))}: {e['msg']}")
+                for e in error.errors(include_input=False)
+            ]
+        ) from None
+
+
+def resolve_references(value: Any) -> Any:
+    """Replace `${file:PATH}` and `${env:NAME}` in every string, however deep. Raises ConfigurationError if one is missing."""
+    if isinstance(value, dict):
+        return {k: resolve_references(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [resolve_references(v) for v in value]
+    if isinstance(value, str):
+        return _REFERENCE.sub(_lookup, value)
+    return value
+
+
+def _lookup(match: re.Match[str]) -> str:
+    kind, name = match.groups()
+    if kind == "file" and Path(name).is_file():
+        return Path(name).read_text(encoding="utf-8").strip()
+    if kind == "env" and name in os.environ:
+        return os.environ[name]
+    raise ConfigurationError([_finding(match.group(0), None, "fehlt", "does not exist: provide the file or the variable")])
+
+
+def _finding(place: str, line: int | None, de: str, en: str) -> Finding:
+    return Finding("config.invalid", "error", "service", Text(de, en), path=place, line=line)
