@@ -75,6 +75,8 @@ class Settings(BaseSettings):
     """Folders that hold `services/`, `targets/`, `clients/`; empty = those shipped with the gateway."""
     services: list[str] = Field(default_factory=list)
     """Names of the service packages in use; empty = every one whose standards are installed."""
+    targets: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Settings of this installation laid over the targets' own: `{hundesteuer: {url: "https://…"}}`."""
     issuers: list[Issuer] = Field(default_factory=lambda: [Issuer(issuer="urn:ozg-gateway:local")])
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose `Client-Cert` header (RFC 9440) is believed."""

@@ -1,0 +1,94 @@
+"""Collector: everything that arrives in the dead-letter queues becomes visible and redrivable, from whatever cause.
+
+The worker's own verdicts are in the database already. What comes here is what only the broker saw: a message over its delivery
+limit (it killed its consumers), one that no worker can read, or a case that a department's own consumer rejected.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from gateway.delivery import Dead
+from gateway.delivery.worker import delivery_of
+from gateway.errors import Conflict, NotFound
+from queues.base import Consumer, Delivered, Verdict
+from queues.topology import dead_queue
+
+if TYPE_CHECKING:
+    from gateway.wiring import Gateway
+
+log = structlog.get_logger()
+
+
+class Collector:
+    """Consumes every dead-letter queue. Accepts duplicates; never fails for content."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._consumers: list[Consumer] = []
+
+    def start(self) -> None:
+        for target in sorted(self._gateway.packages.targets):
+            self._consumers.append(self._gateway.broker.consume(dead_queue(target), self.collect, prefetch=2))
+
+    def stop(self, timeout: float = 10.0) -> None:
+        for consumer in self._consumers:
+            consumer.stop(timeout)
+
+    def collect(self, message: Delivered) -> Verdict:
+        delivery_id = delivery_of(message)
+        facts = broker_facts(message)
+        try:
+            self._gateway.store.bury(delivery_id, verdict(facts), broker=facts).result()
+        except (Conflict, NotFound):
+            # Finished or redriven meanwhile, or a delivery we never had: keep the message as unreadable, never lose it.
+            if delivery_id is None or not self._known(delivery_id):
+                self._gateway.store.bury(None, verdict(facts), broker=facts).result()
+        return Verdict.ACK
+
+    def _known(self, delivery_id: str) -> bool:
+        try:
+            self._gateway.store.delivery(delivery_id)
+        except NotFound:
+            return False
+        return True
+
+
+def broker_facts(message: Delivered) -> dict[str, Any]:
+    """What the broker says about a death; of the body only size and hash: it may not be ours, so it may hold anything."""
+    return {
+        "queue": message.queue,
+        "deaths": [_jsonable(death) for death in message.deaths],
+        "message_id": message.message.message_id,
+        "body_bytes": len(message.message.body),
+        "body_sha256": hashlib.sha256(message.message.body).hexdigest(),
+        "reason": str(message.deaths[0].get("reason", "")) if message.deaths else "",
+    }
+
+
+def verdict(facts: Mapping[str, Any]) -> Dead:
+    """The dead letter that a broker's death reason stands for."""
+    if facts["reason"] == "delivery_limit":
+        return Dead(
+            failure="poison",
+            code="broker.delivery_limit",
+            text="Die Nachricht hat ihre Arbeitsprozesse wiederholt beendet.",
+            remedy="Nicht gesammelt erneut zustellen. Protokolle der Arbeitsprozesse prüfen.",
+            source="delivery_limit",
+        )
+    return Dead(
+        failure="rejected_by_target" if facts["reason"] == "rejected" else "contract",
+        code=f"broker.{facts['reason'] or 'unknown'}",
+        text="Der Empfänger der Warteschlange hat die Nachricht zurückgewiesen.",
+        remedy="Mit dem Empfänger klären, danach erneut zustellen.",
+        source=facts["reason"] or "unknown",
+    )
+
+
+def _jsonable(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))

@@ -1,0 +1,79 @@
+"""May a delivery go now? Opening hours, the circuit and the rate of its target, asked before a claim so that waiting costs no attempt."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from gateway.delivery import Delivered, Delivery, Outcome, Wait
+from gateway.delivery.breaker import Circuit
+from gateway.delivery.hours import parse_hours
+
+if TYPE_CHECKING:
+    from gateway.services import Target
+    from gateway.store import Store
+
+CIRCUIT_CACHE = timedelta(seconds=1)
+"""How old a circuit read from the database may be: other workers' news arrives within this time."""
+
+
+class Gates:
+    """One per process; thread-safe. The circuit is shared by all workers through the database."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._circuits: dict[str, tuple[Circuit, datetime]] = {}
+        self._next_slot: dict[str, datetime] = {}
+
+    def hold(self, target: Target, delivery: Delivery) -> Wait | None:
+        """None = go. Else when to come back, and why (`hours`, `circuit`, `rate`)."""
+        now = self._clock()
+        opening = parse_hours(target.hours).next_open(now)
+        if opening > now:
+            return Wait(opening, "hours")
+        with self._lock:
+            circuit = self._circuit(target.name, now)
+            if not circuit.admits(now):
+                return Wait(circuit.probe_at or now, "circuit", code=circuit.why)
+            if circuit.state == "open":
+                self._set(target.name, circuit.probing(now), now)
+            return self._pace(target, now)
+
+    def report(self, target: Target, outcome: Outcome) -> None:
+        """What an attempt says about its target: every answer but *unavailable* and *auth* proves that it is there."""
+        now = self._clock()
+        with self._lock:
+            circuit = self._circuit(target.name, now)
+            if isinstance(outcome, Delivered):
+                changed = circuit.succeeded()
+            else:
+                failure = getattr(outcome, "failure", None) or ""
+                changed = circuit.failed(failure, getattr(outcome, "code", None) or "", now)
+            if changed != circuit:
+                self._set(target.name, changed, now)
+
+    def _pace(self, target: Target, now: datetime) -> Wait | None:
+        per_second = target.retry.per_second
+        if not per_second:
+            return None
+        slot = max(self._next_slot.get(target.name, now), now)
+        if slot > now + timedelta(seconds=1):
+            return Wait(slot, "rate")
+        self._next_slot[target.name] = slot + timedelta(seconds=1 / per_second)
+        return None
+
+    def _circuit(self, target: str, now: datetime) -> Circuit:
+        known = self._circuits.get(target)
+        if known and now - known[1] < CIRCUIT_CACHE:
+            return known[0]
+        circuit = Circuit.from_dict(self._store.circuit(target))
+        self._circuits[target] = (circuit, now)
+        return circuit
+
+    def _set(self, target: str, circuit: Circuit, now: datetime) -> None:
+        self._circuits[target] = (circuit, now)
+        self._store.set_circuit(target, circuit.as_dict()).result()

@@ -1,0 +1,74 @@
+"""When to try again: the one function that decides between a delay queue, database time and giving up. Pure.
+
+Short delays that equal a rung travel through that rung's queue; everything else (long, odd or jittered delays, `Retry-After`,
+opening hours) waits as an outbox row with a due time, which survives the loss of the broker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from adapters.base import DeliveryError, Retryable
+from gateway.delivery import Dead, Wait
+from queues.topology import RUNGS
+
+LONGEST_RETRY_AFTER = 24 * 3600.0
+"""A target may ask for a pause; not for one that nobody would notice."""
+
+JITTER = 0.2
+"""Database delays are drawn from delay × (1 ± JITTER), so that an outage does not come back as a wave."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """delays: seconds before attempt 2, 3, …; the last one repeats. give_up_after: seconds since the round began.
+
+    per_second: most requests a second to this target, None = no bound. parallel: requests at a time.
+    """
+
+    delays: tuple[float, ...] = (30, 120, 600, 3600, 21600)
+    give_up_after: float = 3 * 86400.0
+    per_second: float | None = None
+    parallel: int | None = None
+
+
+def again(
+    policy: RetryPolicy,
+    error: DeliveryError,
+    *,
+    attempts: int,
+    first_due: datetime,
+    now: datetime,
+    draw: Callable[[], float],
+    possible_repeat: bool = False,
+) -> Wait | Dead:
+    """What follows a failed attempt that may be repeated.
+
+    attempts: attempts made in this round, the failed one included (≥ 1). draw: a random number in [0, 1).
+    """
+    asked = error.retry_after if isinstance(error, Retryable) else None
+    delay, rung = _delay(policy, attempts, asked, draw)
+    due = now + timedelta(seconds=delay)
+    if due > first_due + timedelta(seconds=policy.give_up_after):
+        return Dead(
+            failure="expired",
+            code=error.code,
+            text=f"Nach {attempts} Versuchen aufgegeben; zuletzt: {error.code}.",
+            remedy="Zielsystem prüfen, danach erneut zustellen.",
+            detail=error.detail,
+        )
+    return Wait(due, "retry", rung, error.failure, error.code, error.detail, possible_repeat)
+
+
+def _delay(
+    policy: RetryPolicy, attempts: int, asked: float | None, draw: Callable[[], float]
+) -> tuple[float, str | None]:
+    if asked is not None:
+        return min(max(asked, 1.0), LONGEST_RETRY_AFTER), None
+    delay = policy.delays[min(attempts, len(policy.delays)) - 1]
+    for rung, seconds in RUNGS.items():
+        if seconds == delay:
+            return delay, rung
+    return delay * (1 - JITTER + 2 * JITTER * draw()), None

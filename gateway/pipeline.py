@@ -1,0 +1,391 @@
+"""The way of a submission, in two halves, each one readable list of steps.
+
+    accept:   check ─► decide ─► keep ─► "accepted"       (the answer follows the commit, never precedes it)
+    deliver:  claim ─► may it go? ─► map ─► record the attempt ─► adapter ─► outcome
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from adapters.base import (
+    Adapter,
+    DeliveryError,
+    OutcomeUnknown,
+    Permanent,
+    Receipt,
+    Request,
+    RequestAttachment,
+    Retryable,
+)
+from gateway import case
+from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
+from gateway.delivery.ladder import again
+from gateway.errors import Conflict, Refused, StoreUnavailable
+from gateway.services import Accepts, Service, Target, applies, map_case, map_request
+from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
+from gateway.submission import Checked, Submission
+from xoev_schemas.documents import Document, Unreadable, parse
+from xoev_schemas.findings import Finding, Text, has_errors
+from xoev_schemas.registry import Judgement
+
+if TYPE_CHECKING:
+    from gateway.store.content import ContentWriter
+    from gateway.wiring import Gateway
+
+log = structlog.get_logger()
+
+CLAIMS_BEFORE_POISON = 5
+"""A delivery whose worker died this often before it could even record an attempt is poison."""
+
+PROBE_AGAIN = timedelta(minutes=2)
+"""A target that cannot be asked now whether an attempt arrived is asked again after this long."""
+
+
+# ------------------------------------------------------------------------------------------- accept: portal → kept
+
+
+async def accept(gateway: Gateway, submission: Submission, content: ContentWriter) -> Accepted:
+    """Check a submission and keep it. Returns only after the commit is on disk.
+
+    Raises Refused (400 unreadable, 409 key reused, 422 not valid or not for us); nothing of the content is kept then.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        checked = await loop.run_in_executor(gateway.check_pool, check, gateway, submission)
+        if checked.decision == "reject":
+            await asyncio.wrap_future(gateway.store.reject(submission, checked))
+            raise Refused(422, "not_valid", "The data is not valid.", findings=checked.findings)
+        targets = gateway.packages.services[checked.service].targets
+        kept = await asyncio.wrap_future(gateway.store.accept(submission, checked, targets, content))
+    except BaseException:
+        await loop.run_in_executor(gateway.check_pool, content.discard)
+        raise
+    if isinstance(kept, KeyReused):
+        await loop.run_in_executor(gateway.check_pool, content.discard)
+        raise Refused(409, "key_reused", "This Idempotency-Key was used before, with other content.")
+    if not kept.created:
+        await loop.run_in_executor(gateway.check_pool, content.discard)
+    gateway.wake()
+    return kept
+
+
+def check(gateway: Gateway, submission: Submission) -> Checked:
+    """Find the service, run its layers of validation, decide. Pure but for reading installed schemas.
+
+    Raises Refused for what is always refused: unreadable (400), unknown service or schema (422).
+    """
+    service, accepts = find_service(gateway, submission)
+    document = read(gateway, submission)
+    judgement = judge(gateway, document, accepts)
+    return Checked(
+        service=service.name,
+        department=service.department,
+        standard=judgement.standard,
+        message=judgement.message,
+        valid=judgement.valid,
+        decision=decide(service, submission.channel, judgement),
+        findings=judgement.findings,
+        test=judgement.test,
+    )
+
+
+def find_service(gateway: Gateway, submission: Submission) -> tuple[Service, Accepts]:
+    return gateway.packages.find_service(
+        schema_uri=submission.schema_uri,
+        identifier=submission.service_identifier,
+        channel=submission.channel,
+        today=submission.received_at.date(),
+    )
+
+
+def read(gateway: Gateway, submission: Submission) -> Document:
+    """Parse the data with every guard. What cannot be read is refused whatever `on_invalid` says: nobody could mend it."""
+    try:
+        return parse(submission.data, submission.media_type, gateway.parse_limits)
+    except Unreadable as error:
+        raise Refused(400, "unreadable", "The data cannot be read.", findings=error.findings) from None
+
+
+def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
+    ref = gateway.registry.find(accepts.schema)
+    if ref is None:
+        missing = Finding(
+            "schema.not_installed",
+            "warning",
+            "schema",
+            Text("Das Schema ist hier nicht installiert; die Daten konnten nicht geprüft werden.",
+                 "The schema is not installed here; the data could not be checked."),
+            source=accepts.schema,
+        )  # fmt: skip
+        return Judgement(valid=None, standard=accepts.schema, message="", findings=[missing], test=False)
+    return gateway.registry.validate(document, ref)
+
+
+def decide(service: Service, channel: str, judgement: Judgement) -> Any:
+    """What errors lead to is the service's choice: an authority may not refuse an application for its form alone."""
+    if judgement.valid is None:
+        return "hold"
+    if not has_errors(judgement.findings):
+        return "accept"
+    return {"reject": "reject", "clarify": "clarify", "deliver_with_findings": "accept"}[service.on_invalid[channel]]
+
+
+# ------------------------------------------------------------------------------------- deliver: queue → department
+
+
+def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
+    """One turn of a worker with one delivery. Whatever happens is stored before this returns.
+
+    Raises StoreUnavailable when nothing could be stored (the message then stays with the broker).
+    """
+    delivery = gateway.store.delivery(delivery_id)
+    target = gateway.packages.targets[delivery.target]
+    if hold := gateway.gates.hold(target, delivery):
+        gateway.store.postpone(delivery_id, hold.due_at, hold.why, hold.rung).result()
+        return
+    claim = gateway.store.claim(delivery_id, worker, gateway.settings.lease_seconds).result()
+    if not isinstance(claim, Claimed):
+        # Ended, not due, or another worker has it: a superfluous message does no harm, and the sweep knows what is nowhere.
+        log.info("delivery.not_claimed", delivery=delivery_id, why=claim.why)
+        return
+    if claim.unfinished_attempt is not None:
+        settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt, first_seen=True)
+    elif claim.delivery.claims >= CLAIMS_BEFORE_POISON:
+        finish(gateway, claim.delivery, None, _poison(claim.delivery))
+    else:
+        attempt(gateway, claim.delivery, target, worker)
+
+
+def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -> None:
+    """Map, record the attempt, call the adapter, store the outcome."""
+    try:
+        prepared = prepare(gateway, delivery, target)
+    except (StoreUnavailable, Conflict):
+        raise
+    except Exception as error:  # our own fault: a person must see it; the same input would fail again
+        log.exception("mapping.crashed", delivery=delivery.delivery_id, error=type(error).__name__)
+        prepared = _bug(error)
+    if not isinstance(prepared, Prepared):
+        finish(gateway, delivery, None, prepared)
+        return
+    start = AttemptStart(
+        worker, prepared.package_version, prepared.case_digest, prepared.request_digest, delivery.possible_repeat
+    )
+    number = gateway.store.start_attempt(delivery, start).result()
+    delivery = replace(delivery, attempts=delivery.attempts + 1)
+    try:
+        receipt = gateway.adapters[target.name].deliver(prepared.request)
+    except Retryable as error:
+        outcome = again(target.retry, error, **_round(gateway, delivery), possible_repeat=delivery.possible_repeat)
+    except Permanent as error:
+        outcome = dead(error)
+    except OutcomeUnknown as error:
+        gateway.store.attempt_unknown(delivery, number, error.code, error.detail).result()
+        settle_unknown(gateway, delivery, target, number)
+        return
+    except Exception as error:  # an adapter that breaks its promise may have sent: nobody can know
+        log.exception("adapter.crashed", target=target.name, error=type(error).__name__)
+        gateway.store.attempt_unknown(delivery, number, "adapter.crashed", repr(error)).result()
+        settle_unknown(gateway, delivery, target, number)
+        return
+    else:
+        outcome = delivered(receipt)
+    gateway.gates.report(target, outcome)
+    finish(gateway, delivery, number, outcome)
+
+
+def settle_unknown(
+    gateway: Gateway, delivery: Delivery, target: Target, number: int, *, first_seen: bool = False
+) -> None:
+    """An attempt whose outcome nobody knows: ask the target; else repeat, marked, where it may be; else a person decides."""
+    if first_seen and delivery.state is not DeliveryState.UNKNOWN:
+        code = "worker.died"
+        gateway.store.attempt_unknown(delivery, number, code, "").result()
+    outcome: Outcome
+    if target.has_probe:
+        outcome = probe(gateway, delivery, target)
+    elif target.repeatable:
+        outcome = again(target.retry, OutcomeUnknown("outcome.unknown"), **_round(gateway, delivery), possible_repeat=True)
+    else:
+        outcome = dead(OutcomeUnknown("outcome.unknown"))
+    gateway.store.resolve_unknown(delivery, number, outcome).result()
+    gateway.wake()
+
+
+def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome:
+    """Did it arrive? Found = delivered. Surely not = again, marked all the same. Cannot be asked now = asked later."""
+    now = gateway.clock()
+    try:
+        receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
+    except Retryable as error:
+        gateway.gates.report(target, again(target.retry, error, **_round(gateway, delivery)))
+        if now > delivery.first_due + timedelta(seconds=target.retry.give_up_after):
+            return dead(OutcomeUnknown("probe.gave_up"))
+        return Wait(now + PROBE_AGAIN, "probe", failure="unknown_outcome", code=error.code)
+    except DeliveryError:
+        return dead(OutcomeUnknown("probe.impossible"))
+    if receipt is not None:
+        return delivered(replace(receipt, already_there=True))
+    return again(target.retry, OutcomeUnknown("probe.not_there"), **_round(gateway, delivery), possible_repeat=True)
+
+
+def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Outcome) -> None:
+    gateway.store.finish(delivery, number, outcome).result()
+    gateway.metrics.outcome(delivery, outcome)
+    gateway.wake()
+
+
+# ------------------------------------------------------------------------------------------------ map: what is sent
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A request ready to go, and what proves later what it was made from."""
+
+    request: Request
+    package_version: str
+    case_digest: str
+    request_digest: str
+
+
+def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
+    """submission → case → request, with today's configuration: a mended mapping takes effect on the next attempt."""
+    submission, checked = gateway.store.submission(delivery.submission_id)
+    service = gateway.packages.services[checked.service]
+    made = make_case(gateway, submission, checked)
+    if made.value is None:
+        return _unmappable(made.findings)
+    if not applies(target, made.value):
+        return Skipped("condition")
+    if checked.test and not target.accepts_test:
+        return Skipped("test_message")
+    body = map_request(target, service.name, made.value)
+    if body.value is None:
+        return _unmappable(body.findings)
+    request = Request(
+        key=delivery.delivery_id,
+        submission_id=submission.submission_id,
+        body=body.value,
+        service=service.name,
+        received_at=made.value["receivedAt"],
+        case_id=submission.case_id,
+        possible_repeat=delivery.possible_repeat,
+        test=checked.test,
+        traceparent=submission.traceparent,
+        attachments=_attachments(gateway, submission, body.attachment_ids),
+    )
+    return Prepared(request, service.version, digest(made.value), digest(body.value))
+
+
+def make_case(gateway: Gateway, submission: Submission, checked: Checked) -> Any:
+    """The normalised case of a stored submission (a MappingOutcome)."""
+    service, accepts = find_service(gateway, submission)
+    document = read(gateway, submission)
+    envelope = case.envelope(submission, checked, package_version=service.version)
+    return map_case(service, accepts, document, envelope)
+
+
+def case_of(gateway: Gateway, submission_id: str) -> Mapping[str, Any]:
+    """The case as a department fetches it. Raises NotFound, or Refused(422) when it cannot be mapped today."""
+    submission, checked = gateway.store.submission(submission_id)
+    made = make_case(gateway, submission, checked)
+    if made.value is None:
+        raise Refused(422, "not_mappable", "The submission cannot be mapped to a case.", findings=made.findings)
+    value: Mapping[str, Any] = made.value
+    return value
+
+
+def digest(value: Any) -> str:
+    """SHA-256 (hex) of the canonical JSON of a case or request body."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _attachments(gateway: Gateway, submission: Submission, wanted: Iterable[str]) -> list[RequestAttachment]:
+    chosen = set(wanted)
+
+    def stream(name: str) -> Callable[[], Iterable[bytes]]:
+        return lambda: gateway.store.read_part(submission.submission_id, name)
+
+    return [
+        RequestAttachment(a.attachment_id, a.filename, a.media_type, a.part.size, a.part.sha512, stream(a.part.name))
+        for a in submission.attachments
+        if a.attachment_id in chosen
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- outcomes
+
+
+def delivered(receipt: Receipt) -> Delivered:
+    return Delivered(dict(receipt.references), receipt.evidence, receipt.evidence_type, receipt.already_there)
+
+
+REMEDIES = {
+    "rejected_by_target": "Antwort des Zielsystems lesen; Daten klären oder an Absender zurückgeben.",
+    "unknown_outcome": "Im Zielsystem nach dem Schlüssel suchen: angekommen → Aktenzeichen eintragen; sonst als mögliche Wiederholung erneut zustellen.",
+    "auth": "Zugangsdaten oder Zertifikat des Zielsystems prüfen, danach erneut zustellen.",
+    "mapping": "Abbildung (mapping.yaml, request.yaml) berichtigen, danach erneut zustellen.",
+    "contract": "Schnittstelle des Zielsystems hat sich geändert: Zielkonfiguration berichtigen, danach erneut zustellen.",
+    "poison": "Nicht gesammelt erneut zustellen: diese Zustellung beendet den Arbeitsprozess. Protokolle prüfen.",
+}  # fmt: skip
+
+
+def dead(error: DeliveryError) -> Dead:
+    """A dead letter from an adapter's verdict. The foreign text goes into `detail` (encrypted), never into `text`."""
+    return Dead(
+        failure=error.failure,
+        code=error.code,
+        text=f"Zustellung gescheitert: {error.code}.",
+        remedy=REMEDIES.get(error.failure, "Ursache beheben, danach erneut zustellen."),
+        detail=error.detail,
+    )
+
+
+def _unmappable(findings: Iterable[Finding]) -> Dead:
+    errors = [f for f in findings if f.severity == "error"]
+    first = errors[0]
+    return Dead(
+        failure="mapping",
+        code=first.code,
+        text=first.text.de + (f" (und {len(errors) - 1} weitere)" if len(errors) > 1 else ""),
+        remedy=REMEDIES["mapping"],
+        place=first.path,
+        detail=json.dumps([f.as_dict() for f in errors], ensure_ascii=False),
+    )
+
+
+def _bug(error: Exception) -> Dead:
+    return Dead(
+        failure="bug",
+        code=f"bug.{type(error).__name__}",
+        text="Ein Fehler im Gateway selbst hat die Zustellung verhindert.",
+        remedy="An den Betreiber des Gateways melden; nach der Berichtigung erneut zustellen.",
+        detail=repr(error),
+    )
+
+
+def _poison(delivery: Delivery) -> Dead:
+    return Dead(
+        failure="poison",
+        code="worker.died_repeatedly",
+        text=f"Der Arbeitsprozess ist {delivery.claims}-mal an dieser Zustellung gestorben.",
+        remedy=REMEDIES["poison"],
+    )
+
+
+def _round(gateway: Gateway, delivery: Delivery) -> dict[str, Any]:
+    now: datetime = gateway.clock()
+    return {"attempts": max(delivery.attempts, 1), "first_due": delivery.first_due, "now": now, "draw": gateway.draw}
+
+
+__all__ = ["Adapter", "accept", "attempt", "case_of", "check", "deliver", "make_case", "prepare", "settle_unknown"]

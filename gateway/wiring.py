@@ -1,0 +1,162 @@
+"""The one place where real parts are chosen: settings → store, broker, packages, adapters. Everything else is handed its parts."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from adapters.base import Adapter
+from adapters.registry import load_adapter
+from gateway.delivery.gates import Gates
+from gateway.delivery.ladder import RetryPolicy
+from gateway.errors import ConfigurationError
+from gateway.intake.tokens import TokenIssuer
+from gateway.metrics import Metrics
+from gateway.services import Packages, Target, shipped_folder
+from gateway.settings import Settings
+from gateway.store import KeyRing, Store
+from queues import open_broker
+from queues.base import Broker
+from xoev_schemas.documents import Limits as ParseLimits
+from xoev_schemas.findings import Finding, Text
+from xoev_schemas.registry import Registry
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class Gateway:
+    """Everything a running part may need. Built by `open_gateway`; tests build their own with other clocks and brokers."""
+
+    settings: Settings
+    registry: Registry
+    packages: Packages
+    store: Store
+    broker: Broker
+    adapters: Mapping[str, Adapter]
+    gates: Gates
+    metrics: Metrics
+    token_issuer: TokenIssuer | None
+    check_pool: ThreadPoolExecutor
+    parse_limits: ParseLimits
+    clock: Callable[[], datetime] = utc_now
+    draw: Callable[[], float] = random.random
+    _work: threading.Event = field(default_factory=threading.Event)
+
+    def wake(self) -> None:
+        """Something new is in the outbox: the relay of this process need not wait for its next look."""
+        self._work.set()
+
+    def wait_for_work(self, seconds: float) -> None:
+        self._work.wait(seconds)
+        self._work.clear()
+
+
+@contextlib.contextmanager
+def open_gateway(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Iterator[Gateway]:
+    """Open everything, hand it out, close it in reverse order. Raises ConfigurationError, BrokerUnavailable, StoreUnavailable."""
+    registry, packages = load_packages(settings)
+    with contextlib.ExitStack() as stack:
+        store = Store.open(
+            settings.effective_database_url,
+            keys=KeyRing.open(settings.home / "keys", create=settings.stage != "production"),
+            clock=clock,
+            create=settings.embedded,
+        )
+        stack.callback(store.close)
+        broker = open_broker(settings.broker_url, name="gateway")
+        stack.callback(broker.close)
+        pool = stack.enter_context(ThreadPoolExecutor(settings.check_threads, "check"))
+        adapters = build_adapters(packages)
+        for adapter in adapters.values():
+            stack.callback(adapter.close)
+        yield Gateway(
+            settings=settings,
+            registry=registry,
+            packages=packages,
+            store=store,
+            broker=broker,
+            adapters=adapters,
+            gates=Gates(store, clock),
+            metrics=Metrics(),
+            token_issuer=open_issuer(settings),
+            check_pool=pool,
+            parse_limits=parse_limits(settings),
+            clock=clock,
+        )
+
+
+def load_packages(settings: Settings) -> tuple[Registry, Packages]:
+    """The installed standards, those that packages bring with them, and the packages, checked whole."""
+    registry = Registry(settings.home / "schemas")
+    folders = settings.packages or [shipped_folder()]
+    for own in sorted(schema for folder in folders for schema in Path(folder).glob("services/*/schema")):
+        if not settings.services or own.parent.name in settings.services:
+            registry.import_path(own)
+    packages = Packages.load(folders, registry, only=settings.services)
+    return registry, with_overrides(packages, settings.targets)
+
+
+def with_overrides(packages: Packages, overrides: Mapping[str, Mapping[str, Any]]) -> Packages:
+    """Settings of this installation laid over those of the shipped targets: `targets: {name: {url: …, retry: {…}}}`."""
+    unknown = sorted(set(overrides) - set(packages.targets))
+    if unknown:
+        known = ", ".join(sorted(packages.targets))
+        raise ConfigurationError(
+            [
+                Finding(
+                    "config.unknown_target",
+                    "error",
+                    "service",
+                    Text(f"targets.{name}: dieses Ziel gibt es nicht.", f"targets.{name}: there is no such target."),
+                    path="gateway.yaml",
+                    remedy=Text(f"Bekannt sind: {known}.", f"Known are: {known}."),
+                )
+                for name in unknown
+            ]
+        )
+    targets = {name: _overridden(target, overrides.get(name, {})) for name, target in packages.targets.items()}
+    return replace(packages, targets=targets)
+
+
+def _overridden(target: Target, changes: Mapping[str, Any]) -> Target:
+    settings = {k: v for k, v in changes.items() if k not in ("retry", "timeout")}
+    config = replace(
+        target.config,
+        settings={**target.config.settings, **settings},
+        timeout=changes.get("timeout", target.config.timeout),
+    )
+    retry = RetryPolicy(**changes["retry"]) if "retry" in changes else target.retry
+    return replace(target, config=config, retry=retry)
+
+
+def build_adapters(packages: Packages) -> dict[str, Adapter]:
+    return {name: load_adapter(target.adapter)(target.config) for name, target in packages.targets.items()}
+
+
+def parse_limits(settings: Settings) -> ParseLimits:
+    limits = settings.limits
+    return ParseLimits(
+        max_bytes=limits.data_bytes,
+        depth=limits.xml_depth,
+        elements=limits.xml_elements,
+        attributes=limits.xml_attributes,
+        json_depth=limits.json_depth,
+    )
+
+
+def open_issuer(settings: Settings) -> TokenIssuer | None:
+    """The installation's own small issuer of tokens, where the settings name one."""
+    for issuer in settings.issuers:
+        if issuer.jwks == "local":
+            return TokenIssuer.open(settings.home / "keys", issuer=issuer.issuer, audience=issuer.audience)
+    return None
