@@ -1,0 +1,1 @@
+"""The commands of `gateway`, by what they are about. `gateway.cli` puts them together."""

@@ -1,0 +1,153 @@
+"""Commands about configuration: check, services list|test, schemas list|import|show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
+from gateway.errors import GatewayError
+from gateway.wiring import load_packages
+from xoev_schemas.findings import has_errors
+from xoev_schemas.registry import Registry
+
+services = typer.Typer(no_args_is_help=True, help="Service packages: what is connected, and whether its samples come out right.")
+schemas = typer.Typer(no_args_is_help=True, help="Installed standards.")
+
+
+def check(
+    config: Config = None,
+    table_view: Annotated[bool, typer.Option("--table", help="Show who receives which field.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Prove the whole configuration, without network or running parts."""
+    from adapters.registry import load_adapter
+    from gateway.checking import check_packages, recipients
+
+    registry, packages = load_packages(settings_for(config))
+    findings = check_packages(packages, registry, load_adapter)
+    if as_json:
+        emit({"findings": [f.as_dict() for f in findings], "recipients": recipients(packages)})
+    else:
+        print_findings(findings)
+        if table_view:
+            for name, fields in recipients(packages).items():
+                table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
+        errors = sum(f.severity == "error" for f in findings)
+        active = sum(s.inactive is None for s in packages.services.values())
+        say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {errors} errors.")
+    raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
+
+
+@services.command("list")
+def list_services(config: Config = None, as_json: Json = False) -> None:
+    """What is connected here, with what standard, to which targets."""
+    _, packages = load_packages(settings_for(config))
+    rows = [
+        {
+            "name": s.name,
+            "title": s.title,
+            "department": s.department,
+            "schemas": [a.schema for a in s.accepts],
+            "targets": list(s.targets),
+            "version": s.version,
+            "active": s.inactive is None,
+            "inactive": s.inactive,
+        }
+        for s in packages.services.values()
+    ]
+    if as_json:
+        emit(rows)
+        return
+    table(
+        "Services",
+        ("name", "title", "schemas", "targets", "state"),
+        [
+            (r["name"], r["title"], "\n".join(r["schemas"]), "\n".join(r["targets"]), r["inactive"] or "active")  # type: ignore[arg-type]
+            for r in rows
+        ],
+    )
+
+
+@services.command("test")
+def test_services(
+    names: Annotated[list[str] | None, typer.Argument(help="Service packages; default: all active ones.")] = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Run the samples of service packages: each must be judged, and mapped, exactly as it says."""
+    from gateway.checking import run_samples
+
+    registry, packages = load_packages(settings_for(config))
+    unknown = sorted(set(names or ()) - set(packages.services))
+    if unknown:
+        raise GatewayError(f"no such service: {', '.join(unknown)}; known: {', '.join(sorted(packages.services))}")
+    chosen = [s for s in packages.services.values() if (s.name in names if names else s.inactive is None)]
+    results = [result for service in chosen for result in run_samples(service, registry)]
+    if as_json:
+        emit([{"service": r.service, "sample": r.sample, "ok": r.ok, "difference": r.difference} for r in results])
+    else:
+        table("Samples", ("service", "sample", "result"), [(r.service, r.sample, "as expected" if r.ok else r.difference) for r in results])
+    raise typer.Exit(Exit.YES if all(r.ok for r in results) else Exit.NO)
+
+
+@schemas.command("list")
+def list_schemas(config: Config = None, as_json: Json = False) -> None:
+    """Installed standards."""
+    registry, _ = load_packages(settings_for(config))
+    rows = [{"standard": s.ref, "title": s.title, "version": s.version, "messages": len(s.messages)} for s in registry.standards()]
+    if as_json:
+        emit(rows)
+    else:
+        table("Standards", ("standard", "title", "version", "messages"), [tuple(r.values()) for r in rows])
+
+
+@schemas.command("import")
+def import_schemas(
+    paths: Annotated[list[Path], typer.Argument(help="Folder, zip archive or single schema file.", exists=True)],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Bring standards in: from a folder or archive, never from the network. Compiles everything; safe to repeat."""
+    settings = settings_for(config)
+    registry = Registry(settings.home / "schemas")
+    imported = []
+    for path in paths:
+        say(f"Reading {path} …")
+        imported += registry.import_path(path)
+    if as_json:
+        emit([{"standard": s.ref, "title": s.title, "version": s.version, "messages": list(s.messages)} for s in imported])
+    else:
+        for standard in imported:
+            out.print(f"{standard.ref}: {len(standard.messages)} messages", markup=False, highlight=False)
+
+
+@schemas.command("show")
+def show_schema(
+    ref: Annotated[str, typer.Argument(help="As in `schemas list`.")], config: Config = None, as_json: Json = False
+) -> None:
+    """One standard: version, schema URIs, messages, files with their digests."""
+    registry, _ = load_packages(settings_for(config))
+    standard = next((s for s in registry.standards() if s.ref == ref), None)
+    if standard is None:
+        known = ", ".join(s.ref for s in registry.standards()) or "none"
+        raise GatewayError(f"{ref!r} is not installed; installed: {known}")
+    document = {
+        "standard": standard.ref,
+        "title": standard.title,
+        "version": standard.version,
+        "publisher": standard.publisher,
+        "schemaUris": list(standard.schema_uris),
+        "messages": list(standard.messages),
+        "files": dict(standard.files),
+    }
+    if as_json:
+        emit(document)
+        return
+    for key, value in document.items():
+        out.print(f"{key}:", style="bold")
+        lines = [f"{k}  {v}" for k, v in value.items()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        for line in lines:
+            out.print(f"  {line}", markup=False, highlight=False)

@@ -1,0 +1,96 @@
+"""Commands that run the gateway or prepare it to run: run, serve, work, relay, token, db upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.commands.output import Config, Json, emit, out, say, settings_for
+from gateway.errors import GatewayError
+from gateway.logs import configure
+from gateway.settings import Settings
+
+
+def run(config: Config = None, listen: Annotated[str | None, typer.Option(help="HOST:PORT")] = None) -> None:
+    """Everything in one process: API, workers, relay. The embedded shape needs nothing else."""
+    _run(settings_for(config, listen=listen), ("api", "work", "relay"))
+
+
+def serve(config: Config = None, listen: Annotated[str | None, typer.Option(help="HOST:PORT")] = None) -> None:
+    """Only the API (production; as many processes as wanted)."""
+    _run(_shared(settings_for(config, listen=listen)), ("api",))
+
+
+def work(config: Config = None) -> None:
+    """Only workers, which deliver to the department systems (production; as many processes as wanted)."""
+    _run(_shared(settings_for(config)), ("work",))
+
+
+def relay(
+    config: Config = None,
+    rebuild: Annotated[
+        bool, typer.Option(help="Put every unfinished delivery back into the outbox (after total loss of the broker), then run.")
+    ] = False,
+) -> None:
+    """Relay, sweep and collector (production; a second process waits as a spare)."""
+    _run(_shared(settings_for(config)), ("relay",), rebuild=rebuild)
+
+
+def token(
+    client: Annotated[str, typer.Argument(help="Name of the client, as in clients/NAME.yaml.")],
+    config: Config = None,
+    seconds: Annotated[int, typer.Option(help="How long it is valid.")] = 3600,
+    as_json: Json = False,
+) -> None:
+    """Issue a bearer token of the installation's own issuer, for trying things out."""
+    from gateway.wiring import load_packages, open_issuer
+
+    settings = settings_for(config)
+    _, packages = load_packages(settings)
+    issuer = open_issuer(settings)
+    if issuer is None:
+        raise GatewayError("no issuer in the settings says `jwks: local`, so this installation issues no tokens itself")
+    known = packages.clients.get(client)
+    if known is None or not known.client_id:
+        names = ", ".join(sorted(name for name, c in packages.clients.items() if c.client_id)) or "none"
+        raise GatewayError(f"there is no client {client!r} that uses tokens; known: {names}")
+    text = issuer.issue(known.client_id, lifetime_seconds=seconds)
+    if as_json:
+        emit({"access_token": text, "token_type": "Bearer", "expires_in": seconds})
+    else:
+        out.print(text, soft_wrap=True, highlight=False, markup=False)
+
+
+def db_upgrade(config: Config = None) -> None:
+    """Bring the database to this version's tables. Safe to repeat."""
+    from gateway.store.migrate import upgrade
+
+    settings = settings_for(config)
+    settings.home.mkdir(parents=True, exist_ok=True)
+    upgrade(settings.effective_database_url)
+    say("The database is up to date.")
+
+
+def _shared(settings: Settings) -> Settings:
+    if settings.embedded:
+        raise GatewayError(
+            "the embedded queue lives inside one process: use `gateway run`, or set GATEWAY_BROKER_URL=amqp://… "
+            "(and GATEWAY_DATABASE_URL=postgresql://…) to run the parts separately"
+        )
+    return settings
+
+
+def _run(settings: Settings, roles: Sequence[str], *, rebuild: bool = False) -> None:
+    from gateway.runtime import running, until_told
+    from gateway.wiring import open_gateway
+
+    configure(settings.log_level, machine=settings.stage == "production")
+    Path(settings.home).mkdir(parents=True, exist_ok=True)
+    with open_gateway(settings) as gateway:
+        if rebuild:
+            say(f"{gateway.store.rebuild().result()} deliveries put back into the outbox.")
+        with running(gateway, roles):  # type: ignore[arg-type]
+            until_told()
