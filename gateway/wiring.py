@@ -140,7 +140,9 @@ def _overridden(target: Target, changes: Mapping[str, Any]) -> Target:
 
 
 def build_adapters(packages: Packages) -> dict[str, Adapter]:
-    return {name: load_adapter(target.adapter)(target.config) for name, target in packages.targets.items()}
+    """One adapter per target that an active service delivers to; targets nobody uses cost nothing."""
+    used = sorted({name for s in packages.services.values() if s.inactive is None for name in s.targets})
+    return {name: load_adapter(packages.targets[name].adapter)(packages.targets[name].config) for name in used}
 
 
 def parse_limits(settings: Settings) -> ParseLimits:

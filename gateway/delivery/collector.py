@@ -33,7 +33,7 @@ class Collector:
         self._consumers: list[Consumer] = []
 
     def start(self) -> None:
-        for target in sorted(self._gateway.packages.targets):
+        for target in sorted(self._gateway.adapters):
             self._consumers.append(self._gateway.broker.consume(dead_queue(target), self.collect, prefetch=2))
 
     def stop(self, timeout: float = 10.0) -> None:

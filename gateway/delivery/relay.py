@@ -70,7 +70,7 @@ class Relay:
             self._stop.wait(1.0)
             return False
         if not self._declared:
-            self._gateway.broker.declare(gateway_topology(sorted(self._gateway.packages.targets)))
+            self._gateway.broker.declare(gateway_topology(sorted(self._gateway.adapters)))
             self._declared = True
         self._housekeep()
         return relay_batch(self._gateway)

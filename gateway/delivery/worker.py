@@ -36,7 +36,7 @@ class Workers:
 
     def start(self) -> None:
         """Declare and consume. Raises BrokerUnavailable after the broker stayed away for a minute."""
-        targets = sorted(self._gateway.packages.targets)
+        targets = sorted(self._gateway.adapters)
         for pause in (*([2.0] * 30), None):
             try:
                 self._gateway.broker.declare(gateway_topology(targets))

@@ -1,0 +1,99 @@
+"""What the demo sends: the samples of the active service packages, and instances that lie beside the standards given."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from gateway.portal import File
+from gateway.services import Packages, Service
+from xoev_schemas.documents import Unreadable, parse
+from xoev_schemas.registry import Registry, SchemaRef
+
+MAX_INSTANCE_BYTES = 2 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One message to send. expected: what the package says becomes of it."""
+
+    name: str
+    service: str
+    data: File
+    schema_uri: str
+    attachments: tuple[File, ...] = ()
+    expected: Literal["accepted", "rejected", "clarify"] = "accepted"
+
+
+def shipped_samples(packages: Packages) -> Iterator[Sample]:
+    """samples/NAME/{data.xml|data.json, metadata.json?, expect.yaml?, attachments…} of every active service."""
+    for service in packages.services.values():
+        if service.inactive is None:
+            for folder in sorted(p for p in (service.folder / "samples").glob("*") if p.is_dir()):
+                yield _shipped(service, folder)
+
+
+def _shipped(service: Service, folder: Path) -> Sample:
+    data = next(folder / name for name in ("data.xml", "data.json") if (folder / name).exists())
+    expect = folder / "expect.yaml"
+    expected = (yaml.safe_load(expect.read_text(encoding="utf-8")) or {}).get("outcome", "accepted") if expect.exists() else "accepted"
+    return Sample(
+        name=folder.name,
+        service=service.name,
+        data=File.read(data),
+        schema_uri=_schema_uri(service, folder),
+        attachments=tuple(File.read(folder / name) for name in _announced(folder)),
+        expected=expected,
+    )
+
+
+def _metadata(folder: Path) -> dict[str, dict[str, object]]:
+    path = folder / "metadata.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def _announced(folder: Path) -> list[str]:
+    structure = _metadata(folder).get("contentStructure", {})
+    return [str(a["filename"]) for a in structure.get("attachments", [])]  # type: ignore[attr-defined]
+
+
+def _schema_uri(service: Service, folder: Path) -> str:
+    structure = _metadata(folder).get("contentStructure", {})
+    data = structure.get("data", {})
+    uri = data.get("submissionSchema", {}).get("schemaUri") if isinstance(data, dict) else None
+    return str(uri or service.accepts[0].schema)
+
+
+def instances(folder: Path, packages: Packages, registry: Registry, *, skip: frozenset[str]) -> Iterator[Sample]:
+    """Valid messages found below `folder` that an active service accepts (standards come with example instances).
+
+    skip: services that have samples of their own.
+    """
+    wanted = {
+        ref: service
+        for service in packages.services.values()
+        if service.inactive is None and service.name not in skip
+        for accepts in service.accepts
+        if (ref := registry.find(accepts.schema))
+    }
+    for path in sorted(p for p in folder.rglob("instances/*") if p.suffix in (".xml", ".json")):
+        if wanted and path.stat().st_size <= MAX_INSTANCE_BYTES and (found := _recognised(path, registry)) in wanted:
+            assert found is not None
+            service = wanted[found]
+            schema = next(a.schema for a in service.accepts if registry.find(a.schema) == found)
+            yield Sample(path.stem, service.name, File.read(path), schema)
+
+
+def _recognised(path: Path, registry: Registry) -> SchemaRef | None:
+    file = File.read(path)
+    try:
+        document = parse(file.content, file.media_type)
+    except Unreadable:
+        return None
+    ref = registry.recognise(document)
+    return ref if ref and registry.validate(document, ref).valid else None
