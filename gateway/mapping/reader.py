@@ -1,0 +1,315 @@
+"""From a mapping file to its template. Finds every fault at once; never stops at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path as FilePath
+
+from gateway.mapping.language import (
+    Attachments,
+    Common,
+    CompiledMapping,
+    Concat,
+    Condition,
+    Const,
+    Each,
+    First,
+    List,
+    Object,
+    Read,
+    Template,
+)
+from gateway.mapping.paths import Path, PathError, parse_path
+from gateway.mapping.problems import Place, Problems
+from gateway.mapping.values import KINDS, Json, WrongValue, convert_constant
+from gateway.mapping.yaml_nodes import Items, Members, Scalar, YamlNode, plain, read_yaml
+from xoev_schemas.findings import Text
+
+OPTIONS: dict[str, frozenset[str]] = {
+    "from": frozenset({"as", "required", "default", "codes", "codelist", "when"}),
+    "concat": frozenset({"separator", "required", "default", "when"}),
+    "const": frozenset({"when"}),
+    "each": frozenset({"make", "required", "when"}),
+    "first": frozenset({"required", "default", "when"}),
+    "attachments": frozenset({"required", "when"}),
+}
+"""Directive → what may stand beside it."""
+
+WORDS = frozenset(OPTIONS) | frozenset().union(*OPTIONS.values())
+ESCAPE = "="
+"""`=from: …` makes a member that is really called `from`."""
+
+
+def read_mapping(file: FilePath, kind: str, problems: Problems) -> CompiledMapping | None:
+    """kind: `case` or `request`, the file's one top-level key. None if it is unusable; then `problems` says why."""
+    node = read_yaml(file, problems)
+    return None if node is None else compile_mapping(node, file, kind, problems)
+
+
+def compile_mapping(node: YamlNode, file: FilePath, kind: str, problems: Problems) -> CompiledMapping | None:
+    if not isinstance(node, Members) or kind not in node.nodes:
+        text = Text(f"Auf der obersten Ebene muss „{kind}:“ stehen.", f"the top level must be '{kind}:'.")
+        problems.add(node.place, "mapping.top_level", text)
+        return None
+    for name, place in node.keys.items():
+        if name != kind:
+            problems.unknown(place, "mapping.unknown_key", Text("Den Schlüssel", "key"), name, [kind])
+    template = _Reader(file.parent, problems, kind).template(node.nodes[kind])
+    if isinstance(template, Object):
+        return CompiledMapping(kind, file, template)
+    text = Text(f"„{kind}:“ muss ein Objekt beschreiben.", f"'{kind}:' must describe an object.")
+    problems.add(node.keys[kind], "mapping.top_level", text)
+    return None
+
+
+def read_condition(node: YamlNode, problems: Problems) -> Condition | None:
+    """A `when:` that stands on its own, as in `target.yaml`."""
+    return _Reader(node.place.file.parent, problems, "request").condition(node)
+
+
+def read_code_table(file: FilePath, problems: Problems) -> dict[str, Json]:
+    """`codelists/NAME.yaml`: code → value (a scalar or an object of scalars). Codes are text: `01` stays `01`."""
+    node = read_yaml(file, problems)
+    return {} if node is None else _code_table(node, problems)
+
+
+class _Reader:
+    def __init__(self, folder: FilePath, problems: Problems, kind: str) -> None:
+        self._folder = folder
+        self._problems = problems
+        self._kind = kind
+        self._tables: dict[str, dict[str, Json]] = {}
+        self._directives: dict[str, Callable[[Members, Common], Template]] = {
+            "from": self._read,
+            "concat": self._concat,
+            "const": lambda node, common: Const(common, self._constant(node.nodes["const"])),
+            "each": self._each,
+            "first": lambda node, common: First(common, self._list(node, "first")),
+            "attachments": self._attachments,
+        }
+
+    def template(self, node: YamlNode) -> Template:
+        if isinstance(node, Scalar):
+            return Const(Common(node.place), self._constant(node))
+        if isinstance(node, Items):
+            return List(Common(node.place), tuple(self.template(item) for item in node.nodes))
+        present = [word for word in OPTIONS if _is_directive(node, word)]
+        if len(present) > 1:
+            names = " + ".join(present)
+            text = Text(f"Nur eine dieser Angaben ist möglich: {names}.", f"only one of these can stand here: {names}.")
+            self._problems.add(node.place, "mapping.two_directives", text)
+        if present:
+            return self._rule(node, present[0])
+        return self._object(node)
+
+    def condition(self, node: YamlNode) -> Condition | None:
+        fields = self._options(node, {"path", "equals", "in", "present"})
+        if fields is None:
+            return None
+        tests = [name for name in ("equals", "in", "present") if name in fields.nodes]
+        if "path" not in fields.nodes or len(tests) != 1:
+            text = Text(
+                "„when“ braucht „path“ und genau eines von „equals“, „in“, „present“.",
+                "'when' takes 'path' and exactly one of 'equals', 'in', 'present'.",
+            )
+            self._problems.add(node.place, "mapping.condition", text)
+            return None
+        paths = self._paths(fields.nodes["path"])
+        if tests == ["present"]:
+            return Condition(node.place, paths, present=self._boolean(fields.nodes["present"]))
+        values = fields.nodes[tests[0]]
+        choices = values.nodes if isinstance(values, Items) and tests == ["in"] else (values,)
+        return Condition(node.place, paths, allowed=tuple(self._comparable(choice) for choice in choices))
+
+    def _rule(self, node: Members, directive: str) -> Template:
+        for name, place in node.keys.items():
+            if name != directive and name not in OPTIONS[directive]:
+                what = Text(f"Neben „{directive}“ die Angabe", f"option of '{directive}' named")
+                self._problems.unknown(place, "mapping.unknown_option", what, name, OPTIONS[directive])
+        options = node.nodes
+        common = Common(
+            node.place,
+            when=self.condition(options["when"]) if "when" in options else None,
+            required="required" in options and self._boolean(options["required"]),
+            default=self._constant(options["default"]) if "default" in options else None,
+        )
+        return self._directives[directive](node, common)
+
+    def _object(self, node: Members) -> Object:
+        members: dict[str, Template] = {}
+        for name, value in node.nodes.items():
+            if name == "when":
+                continue
+            if name in WORDS and name != "attachments":
+                text = Text(
+                    f"„{name}“ gehört zu einer Regel, hier fehlt aber „from“ oder eine andere Quelle.",
+                    f"'{name}' belongs to a rule, but there is no 'from' or other source beside it.",
+                )
+                remedy = Text(
+                    f"Für ein Feld, das so heißt, schreiben Sie „{ESCAPE}{name}“.",
+                    f"For a member of that name write '{ESCAPE}{name}'.",
+                )
+                self._problems.add(node.keys[name], "mapping.option_without_rule", text, remedy=remedy)
+                continue
+            members[name.removeprefix(ESCAPE)] = self.template(value)
+        when = self.condition(node.nodes["when"]) if "when" in node.nodes else None
+        return Object(Common(node.place, when), members)
+
+    def _read(self, node: Members, common: Common) -> Read:
+        options = node.nodes
+        kind = self._word(options["as"], KINDS) if "as" in options else "text"
+        codes: dict[str, Json] | None = None
+        if "codes" in options:
+            codes = _code_table(options["codes"], self._problems)
+        if "codelist" in options:
+            if codes is not None:
+                text = Text(
+                    "Nur „codes“ oder „codelist“ ist möglich.", "only one of 'codes' and 'codelist' can stand here."
+                )
+                self._problems.add(node.keys["codelist"], "mapping.two_tables", text)
+            codes = self._table(options["codelist"])
+        if codes is not None and "as" in options:
+            codes = self._converted(codes, kind, node.keys["as"])
+        return Read(common, self._paths(options["from"]), kind, codes)
+
+    def _converted(self, codes: dict[str, Json], kind: str, place: Place) -> dict[str, Json]:
+        """What the table gives, as the rule's kind: decided here, once, so that it cannot fail at run time."""
+        converted = dict(codes)
+        for code, value in codes.items():
+            try:
+                converted[code] = convert_constant(kind, value)
+            except WrongValue as error:
+                text = Text(
+                    f"Der Wert zum Code „{code}“ ist kein gültiges „{kind}“.",
+                    f"the value for code '{code}' is not {error}.",
+                )
+                self._problems.add(place, "mapping.code_value", text)
+        return converted
+
+    def _concat(self, node: Members, common: Common) -> Concat:
+        separator = self._constant(node.nodes["separator"]) if "separator" in node.nodes else ""
+        return Concat(common, self._list(node, "concat"), str(separator if separator is not None else ""))
+
+    def _each(self, node: Members, common: Common) -> Each:
+        paths = self._paths(node.nodes["each"])
+        if "make" not in node.nodes:
+            text = Text(
+                "„each“ braucht „make“: was aus jedem entsteht.", "'each' needs 'make': what becomes of each one."
+            )
+            self._problems.add(node.place, "mapping.each_without_make", text)
+        if len(paths) != 1:
+            text = Text("„each“ nimmt genau einen Pfad.", "'each' takes exactly one path.")
+            self._problems.add(node.keys["each"], "mapping.each_path", text)
+        make = self.template(node.nodes["make"]) if "make" in node.nodes else Const(Common(node.place), "")
+        return Each(common, paths[0] if paths else parse_path("."), make)
+
+    def _attachments(self, node: Members, common: Common) -> Attachments:
+        if self._kind != "request":
+            text = Text("Die Anlagen des Falls füllt das Gateway.", "the gateway itself fills a case's attachments.")
+            self._problems.add(node.place, "mapping.attachments_in_case", text)
+        value = node.nodes["attachments"]
+        if not isinstance(value, Members):
+            return Attachments(common)
+        purpose = value.nodes["purpose"]
+        wanted = purpose.nodes if isinstance(purpose, Items) else (purpose,)
+        return Attachments(common, tuple(str(plain(item)) for item in wanted))
+
+    def _list(self, node: Members, directive: str) -> tuple[Template, ...]:
+        value = node.nodes[directive]
+        if isinstance(value, Items) and value.nodes:
+            return tuple(self.template(item) for item in value.nodes)
+        text = Text(f"„{directive}“ braucht eine Liste.", f"'{directive}' takes a list.")
+        self._problems.add(node.keys[directive], "mapping.list", text)
+        return ()
+
+    def _paths(self, node: YamlNode) -> tuple[Path, ...]:
+        compiled: list[Path] = []
+        for item in node.nodes if isinstance(node, Items) else (node,):
+            source = item.value if isinstance(item, Scalar) else None
+            try:
+                compiled.append(parse_path(source if isinstance(source, str) else ""))
+            except PathError as error:
+                text = Text(f"Das ist kein Pfad. ({error})", f"this is not a path: {error}.")
+                self._problems.add(item.place, "mapping.path", text)
+        return tuple(compiled)
+
+    def _table(self, node: YamlNode) -> dict[str, Json]:
+        name = str(plain(node))
+        if name not in self._tables:
+            file = self._folder / "codelists" / f"{name}.yaml"
+            if file.is_file() and "/" not in name:
+                self._tables[name] = read_code_table(file, self._problems)
+            else:
+                known = [found.stem for found in (self._folder / "codelists").glob("*.yaml")]
+                what = Text("Die Codeliste", "code list")
+                self._problems.unknown(node.place, "mapping.unknown_codelist", what, name, known)
+                self._tables[name] = {}
+        return self._tables[name]
+
+    def _constant(self, node: YamlNode) -> Json:
+        if isinstance(node, Scalar) and node.value is not None:
+            return node.value
+        text = Text("Hier muss ein Wert stehen.", "a value must stand here.")
+        self._problems.add(node.place, "mapping.constant", text)
+        return None
+
+    def _comparable(self, node: YamlNode) -> str | bool:
+        if isinstance(node, Scalar):
+            return node.value if isinstance(node.value, bool) else node.raw
+        self._constant(node)
+        return ""
+
+    def _boolean(self, node: YamlNode) -> bool:
+        if isinstance(node, Scalar) and isinstance(node.value, bool):
+            return node.value
+        self._problems.add(node.place, "mapping.boolean", Text("Hier steht true oder false.", "this is true or false."))
+        return False
+
+    def _word(self, node: YamlNode, known: Collection[str]) -> str:
+        word = str(plain(node))
+        if word not in known:
+            self._problems.unknown(node.place, "mapping.unknown_kind", Text("Die Angabe", "kind"), word, known)
+            return "text"
+        return word
+
+    def _options(self, node: YamlNode, known: Collection[str]) -> Members | None:
+        if not isinstance(node, Members):
+            text = Text("Hier müssen benannte Angaben stehen.", "named options must stand here.")
+            self._problems.add(node.place, "mapping.options", text, allowed=", ".join(sorted(known)))
+            return None
+        for name, place in node.keys.items():
+            if name not in known:
+                self._problems.unknown(place, "mapping.unknown_option", Text("Die Angabe", "option"), name, known)
+        return node
+
+
+def _is_directive(node: Members, word: str) -> bool:
+    """`attachments` is a common member name, so it counts only with a value that makes it a directive."""
+    value = node.nodes.get(word)
+    if word != "attachments" or value is None:
+        return value is not None
+    if isinstance(value, Members):
+        return set(value.nodes) == {"purpose"}
+    return isinstance(value, Scalar) and value.value == "all"
+
+
+def _code_table(node: YamlNode, problems: Problems) -> dict[str, Json]:
+    if not isinstance(node, Members):
+        text = Text("Eine Codetabelle hat die Form „Code: Wert“.", "a table of codes has the form 'code: value'.")
+        problems.add(node.place, "mapping.code_table", text)
+        return {}
+    table: dict[str, Json] = {}
+    for code, value in node.nodes.items():
+        entries = value.nodes.values() if isinstance(value, Members) else (value,)
+        if all(isinstance(entry, Scalar) and entry.value is not None for entry in entries):
+            table[code] = _json(value)
+        else:
+            text = Text(f"Zum Code „{code}“ fehlt ein einfacher Wert.", f"code '{code}' needs a plain value.")
+            problems.add(node.keys[code], "mapping.code_value", text)
+    return table
+
+
+def _json(node: YamlNode) -> Json:
+    if isinstance(node, Members):
+        return {name: _json(value) for name, value in node.nodes.items()}
+    return node.value if isinstance(node, Scalar) else None

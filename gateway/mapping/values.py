@@ -1,0 +1,170 @@
+"""What `as:` makes of a place in a document. Pure; every function raises WrongValue instead of guessing.
+
+Written forms: XML Schema part 2 for everything XÖV and FIM send, plus what German forms write (`17.05.1990`, `ja`,
+`12,50`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+
+from gateway.mapping.nodes import Node, scalar_text
+from gateway.mapping.paths import Hit
+
+Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+
+
+class WrongValue(ValueError):
+    """The text is not what the rule says it is. Never carries the text itself."""
+
+
+_TRUE = frozenset({"true", "1", "ja"})
+_FALSE = frozenset({"false", "0", "nein"})
+_INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
+_DECIMAL = re.compile(r"[-+]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})")
+_GERMAN_DECIMAL = re.compile(r"[-+]?([0-9]{1,3}(\.[0-9]{3})*|[0-9]{1,30}),[0-9]{1,30}")
+_ZONE = r"(?:Z|[-+][0-9]{2}:[0-9]{2})?"
+_ISO_DATE = re.compile(rf"([0-9]{{4}})-([0-9]{{2}})-([0-9]{{2}}){_ZONE}")
+_GERMAN_DATE = re.compile(r"([0-9]{1,2})\.([0-9]{1,2})\.([0-9]{4})")
+_YEAR_MONTH = re.compile(rf"([0-9]{{4}})-([0-9]{{2}}){_ZONE}")
+_YEAR = re.compile(rf"([0-9]{{4}}){_ZONE}")
+
+# Names of the three parts in the forms in use: FIM Baukasten G60000000083, XÖV with separate parts.
+_DATE_PARTS = (("F60000000233", "F60000000232", "F60000000231"), ("jahr", "monat", "tag"))
+_DATE_ALTERNATIVES = ("jahrMonatTag", "jahrMonat", "jahr", "datum", "F60000000233")
+
+
+def to_text(text: str) -> str:
+    return text
+
+
+def to_integer(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise WrongValue("an integer")
+    return int(text)
+
+
+def to_decimal(text: str) -> str:
+    """Without superfluous zeros, so that XML's `12.50` and JSON's `12.5` are the same."""
+    value = _decimal(text)
+    return format(value.normalize(), "f") if value else "0"
+
+
+def to_boolean(text: str) -> bool:
+    folded = text.casefold()
+    if folded in _TRUE:
+        return True
+    if folded in _FALSE:
+        return False
+    raise WrongValue("true, false, 1, 0, ja or nein")
+
+
+def to_date(text: str) -> str:
+    """ISO 8601. A time zone behind the date (XML Schema allows it) is dropped: the day counts where it was written."""
+    if match := _ISO_DATE.fullmatch(text):
+        return _iso(*match.groups())
+    if match := _GERMAN_DATE.fullmatch(text):
+        day, month, year = match.groups()
+        return _iso(year, month, day)
+    raise WrongValue("a date: YYYY-MM-DD or DD.MM.YYYY")
+
+
+def to_datetime(text: str) -> str:
+    """RFC 3339 where a time zone was sent; without one it stays without: nobody knows which was meant."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise WrongValue("a date with time: YYYY-MM-DDThh:mm:ss") from None
+    if "T" not in text.upper() and " " not in text:
+        raise WrongValue("a date with time: YYYY-MM-DDThh:mm:ss")
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def to_money(text: str) -> Json:
+    """Euro with at least two decimals, never a binary fraction. `1.234,50` and a trailing `€` or `EUR` are read."""
+    value = _decimal(re.sub(r"\s*(€|EUR)$", "", text))
+    exponent = value.normalize().as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
+    return {"amount": f"{value:.{places}f}", "currency": "EUR"}
+
+
+def to_partial_date(node: Node) -> str:
+    """`1990`, `1990-05` or `1990-05-17`, from FIM's day, month and year, from XÖV's alternatives, or from text."""
+    for child in node.children("teilbekanntesDatum"):
+        return to_partial_date(child)
+    for names in _DATE_PARTS:
+        year, month, day = (_first_text(node, name) for name in names)
+        if year and (month or day):
+            return _partial(year, month, day)
+    for name in _DATE_ALTERNATIVES:
+        if text := _first_text(node, name):
+            return _partial_text(text)
+    return _partial_text(node.text())
+
+
+TEXT_CONVERSIONS: Mapping[str, Callable[[str], Json]] = {
+    "text": to_text,
+    "integer": to_integer,
+    "decimal": to_decimal,
+    "boolean": to_boolean,
+    "date": to_date,
+    "datetime": to_datetime,
+    "money": to_money,
+}
+KINDS = (*TEXT_CONVERSIONS, "partial-date")
+
+
+def convert(kind: str, hit: Hit) -> Json:
+    """The value at `hit` as `kind` (one of KINDS). Raises WrongValue."""
+    if kind == "partial-date":
+        return to_partial_date(hit.node) if hit.attribute is None else _partial_text(hit.text())
+    return TEXT_CONVERSIONS[kind](hit.text())
+
+
+def convert_constant(kind: str, value: Json) -> Json:
+    """The same for a value that does not come from a document (a code table's)."""
+    text = scalar_text(value)
+    return _partial_text(text) if kind == "partial-date" else TEXT_CONVERSIONS[kind](text)
+
+
+def _decimal(text: str) -> Decimal:
+    if _DECIMAL.fullmatch(text):
+        return Decimal(text)
+    if _GERMAN_DECIMAL.fullmatch(text):
+        return Decimal(text.replace(".", "").replace(",", "."))
+    raise WrongValue("a decimal number")
+
+
+def _iso(year: str, month: str, day: str) -> str:
+    try:
+        return date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        raise WrongValue("a day that exists") from None
+
+
+def _first_text(node: Node, name: str) -> str:
+    return next((text for child in node.children(name) if (text := child.text())), "")
+
+
+def _partial(year: str, month: str, day: str) -> str:
+    """A day without a month says nothing usable: refused rather than dropped."""
+    if not re.fullmatch(r"[0-9]{4}", year) or not all(re.fullmatch(r"[0-9]{0,2}", part) for part in (month, day)):
+        raise WrongValue("year, month and day in digits")
+    if day and not month:
+        raise WrongValue("a month where there is a day")
+    checked = _iso(year, month or "1", day or "1")
+    return checked if day else checked[:7] if month else year
+
+
+def _partial_text(text: str) -> str:
+    if match := _YEAR_MONTH.fullmatch(text):
+        return _partial(match.group(1), match.group(2), "")
+    if match := _YEAR.fullmatch(text):
+        return _partial(match.group(1), "", "")
+    try:
+        return to_date(text)
+    except WrongValue:
+        raise WrongValue("a date, or its known part: YYYY, YYYY-MM, YYYY-MM-DD") from None
