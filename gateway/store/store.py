@@ -3,193 +3,422 @@
 Rules that hold for every method:
 
 - A change of state is one conditional update + one `event` row + its outbox row, in one transaction, or nothing.
-- Methods that change something return a `Future`: the writer thread groups what arrives together into one commit, and the
-  future is resolved only after that commit is on disk (`fsync`). Methods that only read return at once.
-- Errors: `StoreUnavailable` when the database did not commit, `Conflict` when somebody else was first.
+- Methods that change something return a `Future`: the writer thread groups what arrives together into one commit, and
+  the future is resolved only after that commit is on disk (`fsync`). Methods that only read return at once.
+- Errors, in the future or raised: `StoreUnavailable` when the database did not commit or did not answer, `Conflict`
+  when somebody else was first, `IllegalTransition` when the table of states does not know the change, `NotFound`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from gateway.delivery import Delivery, Outcome
-from gateway.submission import Checked, Submission
-from xoev_schemas.findings import Finding
+from sqlalchemy import Connection, Engine, select
+from sqlalchemy.exc import SQLAlchemyError
 
-# ---------------------------------------------------------------- what goes in, what comes out
+from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
+from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.store import database, deadletters, intake, keeping, outbox, parts, views, work
+from gateway.store import tables as t
+from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
+from gateway.store.keys import KeyRing, WrongKey
+from gateway.store.records import (
+    Accepted,
+    Attempt,
+    AttemptStart,
+    Claimed,
+    DeadGroup,
+    DeadLetter,
+    DeliveryView,
+    Event,
+    KeyReused,
+    NotClaimable,
+    OutboxRow,
+    SubmissionView,
+)
+from gateway.store.writer import Transaction, Writer
+from gateway.submission import Checked, Submission, SubmissionState
+from xoev_schemas.findings import Finding, Text
 
+__all__ = [
+    "Accepted",
+    "Attempt",
+    "AttemptStart",
+    "Claimed",
+    "ContentDamaged",
+    "ContentErased",
+    "ContentWriter",
+    "DeadGroup",
+    "DeadLetter",
+    "DeliveryView",
+    "Event",
+    "KeyReused",
+    "KeyRing",
+    "NotClaimable",
+    "OutboxRow",
+    "Store",
+    "SubmissionView",
+]
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """Answer of `accept`. created: False when the inbox key was already there (the first answer is repeated)."""
-
-    created: bool
-    submission_id: str
-    case_id: str
-    status: str
-    received_at: datetime
-    findings: Sequence[Finding] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class KeyReused:
-    """The same inbox key came with other content."""
-
-    submission_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """The delivery is ours until `delivery.claimed_until`; write with `delivery.fence`.
-
-    unfinished_attempt: number of an attempt that was recorded and never ended: its outcome is unknown.
-    """
-
-    delivery: Delivery
-    unfinished_attempt: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NotClaimable:
-    """ended: nothing to do · not_due: waits until `until` · taken: another worker holds it until `until` · missing · dead."""
-
-    why: Literal["ended", "not_due", "taken", "missing", "dead"]
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One message to be published. message_id is the same for every copy of the row."""
-
-    outbox_id: int
-    delivery_id: str
-    submission_id: str
-    target: str
-    service: str
-    attempt: int
-    due_at: datetime
-    rung: str | None
-    traceparent: str | None
-
-    @property
-    def message_id(self) -> str:
-        return f"{self.delivery_id}.{self.outbox_id}"
-
-
-@dataclass(frozen=True, slots=True)
-class AttemptStart:
-    """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON."""
-
-    worker: str
-    package_version: str
-    case_digest: str
-    request_digest: str
-    possible_repeat: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """One row per death."""
-
-    dead_id: str
-    delivery_id: str | None
-    submission_id: str | None
-    case_id: str | None
-    service: str | None
-    target: str | None
-    department: str | None
-    failure: str
-    code: str
-    place: str
-    fingerprint: str
-    text: str
-    remedy: str
-    source: str
-    attempts: int
-    received_at: datetime | None
-    died_at: datetime
-    state: Literal["open", "redriven", "resolved", "discarded"]
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionView:
-    """What `GET /v1/submissions/{id}` and `case show` are built from; no content."""
-
-    submission_id: str
-    case_id: str
-    channel: str
-    client: str
-    service: str
-    department: str
-    kind: str
-    state: str
-    standard: str
-    message: str
-    received_at: datetime
-    test: bool
-    final: bool
-    deliveries: Sequence[DeliveryView] = ()
-    events: Sequence[dict[str, Any]] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryView:
-    delivery_id: str
-    target: str
-    state: str
-    references: dict[str, str]
-    attempts: int
-    due_at: datetime | None
-    failure: str | None
-    code: str | None
-    possible_repeat: bool
+_BACKLOG_SECONDS = 0.5
 
 
 class Store:
-    """See the module. Built with `Store.open(url, keys=…, clock=…)`; thread-safe; `close()` waits for the writer."""
+    """See the module. Built with `Store.open`; thread-safe; `close()` waits for the writer.
+
+    outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
+    (and clears it before it reads), instead of looking again after a while.
+    """
+
+    def __init__(
+        self, writing: Engine, reading: Engine, keys: KeyRing, clock: Callable[[], datetime] | None = None
+    ) -> None:
+        self._writing = writing
+        self._reading = reading
+        self._keys = keys
+        self.outbox_filled = threading.Event()
+        self._writer = Writer(writing, keys, database.clock_of(clock), on_outbox=self.outbox_filled.set)
+        self._backlog = (-_BACKLOG_SECONDS, 0)
+
+    @classmethod
+    def open(
+        cls, url: str, *, keys: KeyRing, clock: Callable[[], datetime] | None = None, create: bool = False
+    ) -> Store:
+        """Open `sqlite:///PATH` or `postgresql://…`. create: run missing migrations; else the database must have them.
+
+        clock: for tests; without it the database's own time counts (leases, events). Raises ConfigurationError when the
+        database is not migrated, not durable, or its content was written with other keys; StoreUnavailable.
+        """
+        writing, reading = database.open_engines(url, create=create)
+        try:
+            _require_keys(reading, keys)
+        except BaseException:
+            writing.dispose()
+            reading.dispose()
+            raise
+        return cls(writing, reading, keys, clock)
+
+    def close(self) -> None:
+        """Commit what was submitted, then let go of the database. Nothing may be submitted afterwards."""
+        self._writer.close()
+        self._writing.dispose()
+        self._reading.dispose()
 
     # -- intake
-    def accept(self, submission: Submission, checked: Checked, targets: Sequence[str], content: Any,
-               *, first_outbox: bool = True) -> Future[Accepted | KeyReused]: ...
-    def reject(self, submission: Submission, checked: Checked) -> Future[None]: ...
-    def find_by_key(self, channel: str, client: str, key: str, digest: str) -> Accepted | KeyReused | None: ...
-    def suspected_duplicate(self, client: str, digest: str, since: datetime) -> str | None: ...
-    def backlog(self) -> int: ...
+
+    def new_content(self, submission_id: str, *, spill_bytes: int = SPILL_BYTES) -> ContentWriter:
+        """Where the parts of a submission go while they arrive. `accept` takes it; `discard()` it on refusal."""
+        return ContentWriter(submission_id, self._keys, self._spill, self._drop, spill_bytes=spill_bytes)
+
+    def accept(
+        self,
+        submission: Submission,
+        checked: Checked,
+        targets: Sequence[str],
+        content: ContentWriter,
+        *,
+        first_outbox: bool = True,
+    ) -> Future[Accepted | KeyReused]:
+        """Keep a submission: record, content, one queued delivery per target with its outbox row, in one transaction.
+
+        Without deliveries when `checked.decision` is `clarify` or `hold`: `release` makes them. Parts `data` (unless
+        `content` has it) and `record` are encrypted here, in the caller's thread. first_outbox: False = the caller
+        publishes by itself. When the answer is not `created`, `content` is dropped.
+        """
+        prepared = intake.prepare(submission, checked, targets, content, first_outbox=first_outbox)
+        future: Future[Accepted | KeyReused] = self._writer.submit_grouped(
+            submission.submission_id, intake.accept_many, prepared
+        )
+        future.add_done_callback(lambda done: _discard_unless_created(done, content))
+        return future
+
+    def reject(self, submission: Submission, checked: Checked) -> Future[None]:
+        """A record without content and without inbox key: a mended repeat under the same key is taken."""
+        row = intake.submission_row(submission, checked, SubmissionState.REJECTED)
+        return self._writer.submit(submission.submission_id, lambda tx: intake.reject(tx, row, checked.findings))
+
+    def find_by_key(self, channel: str, client: str, key: str, digest: str) -> Accepted | KeyReused | None:
+        """The first answer under this inbox key; None when the key is new."""
+        with self._read() as connection:
+            return intake.answer_by_key(connection, self._keys, channel, client, key, digest)
+
+    def suspected_duplicate(self, client: str, digest: str, since: datetime) -> str | None:
+        """Submission id of the latest one with the same content from this client since then."""
+        with self._read() as connection:
+            return views.suspected_duplicate(connection, client, digest, since)
+
+    def backlog(self) -> int:
+        """Deliveries a machine still has to move. At most half a second old, so it may be asked for every request."""
+        asked_at, count = self._backlog
+        now = time.monotonic()
+        if now - asked_at >= _BACKLOG_SECONDS:
+            with self._read() as connection:
+                count = views.backlog(connection)
+            self._backlog = (now, count)
+        return count
 
     # -- reading
-    def view(self, submission_id: str, *, events: bool = False) -> SubmissionView: ...
-    def matter(self, case_id: str, *, client: str | None = None) -> list[SubmissionView]: ...
-    def search(self, text: str) -> list[str]: ...
-    def submission(self, submission_id: str) -> tuple[Submission, Checked]: ...
-    def delivery(self, delivery_id: str) -> Delivery: ...
+
+    def view(self, submission_id: str, *, events: bool = False) -> SubmissionView:
+        with self._read() as connection:
+            return views.view(connection, submission_id, events=events)
+
+    def matter(self, case_id: str, *, client: str | None = None) -> list[SubmissionView]:
+        """All submissions of one case id, oldest first; of one client only, if given."""
+        with self._read() as connection:
+            return views.matter(connection, case_id, client)
+
+    def search(self, text: str) -> list[str]:
+        """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
+        with self._read() as connection:
+            return views.search(connection, text)
+
+    def submission(self, submission_id: str) -> tuple[Submission, Checked]:
+        """As handed in and as judged, data included. Raises NotFound, ContentErased, ContentDamaged."""
+        with self._read() as connection:
+            return views.load(connection, self._keys, submission_id)
+
+    def read_part(self, submission_id: str, name: str) -> Iterator[bytes]:
+        """Plaintext of a part, 1 MiB at a time; checked chunk by chunk, so use it only when the iterator ended.
+
+        Raises NotFound, ContentErased, ContentDamaged; the first two at once, the last while iterating.
+        """
+        with self._read() as connection:
+            part = parts.open_part(connection, self._keys, submission_id, name)
+
+        def chunk(sequence: int) -> bytes | None:
+            with self._read() as connection:
+                return part.chunk(connection, sequence)
+
+        return decrypt_part(part.cipher, part.row, chunk)
+
+    def delivery(self, delivery_id: str) -> Delivery:
+        with self._read() as connection:
+            return views.delivery(connection, delivery_id)
+
+    def attempts(self, delivery_id: str) -> list[Attempt]:
+        """Every recorded attempt of a delivery, in order."""
+        with self._read() as connection:
+            return views.attempts(connection, delivery_id)
+
+    def counts(self) -> dict[str, int]:
+        """Deliveries by state."""
+        with self._read() as connection:
+            return views.counts(connection)
 
     # -- relay and sweep
-    def due_outbox(self, limit: int, now: datetime) -> list[OutboxRow]: ...
-    def forget_outbox(self, outbox_ids: Sequence[int]) -> Future[None]: ...
-    def sweep(self, now: datetime, tolerance_seconds: float) -> Future[int]: ...
-    def rebuild(self) -> Future[int]: ...
-    def acquire_lease(self, name: str, holder: str, seconds: float) -> Future[bool]: ...
+
+    def due_outbox(self, limit: int, now: datetime) -> list[OutboxRow]:
+        """Rows to publish now, oldest first."""
+        with self._read() as connection:
+            return outbox.due(connection, limit, now)
+
+    def forget_outbox(self, outbox_ids: Sequence[int]) -> Future[None]:
+        """Their confirms came."""
+        return self._writer.submit_grouped("", outbox.forget_many, tuple(outbox_ids))
+
+    def sweep(self, now: datetime, tolerance_seconds: float) -> Future[int]:
+        """Put back what is due and in no outbox, and what a vanished worker held. How many."""
+        return self._writer.submit("", lambda tx: outbox.sweep(tx, now, tolerance_seconds))
+
+    def rebuild(self) -> Future[int]:
+        """An outbox row for every unfinished delivery that has none. How many."""
+        return self._writer.submit("", outbox.rebuild)
+
+    def expire_claims(self) -> Future[int]:
+        """End every claim: for the start of an installation that is a single process. How many."""
+        return self._writer.submit("", outbox.expire_claims)
+
+    def acquire_lease(self, name: str, holder: str, seconds: float) -> Future[bool]:
+        """Take or renew a named lease. False: another holder has it."""
+        return self._writer.submit("", lambda tx: outbox.acquire_lease(tx, name, holder, seconds))
 
     # -- worker
-    def claim(self, delivery_id: str, worker: str, lease_seconds: float) -> Future[Claimed | NotClaimable]: ...
-    def postpone(self, delivery_id: str, due_at: datetime, why: str, rung: str | None) -> Future[None]: ...
-    def start_attempt(self, delivery: Delivery, start: AttemptStart) -> Future[int]: ...
-    def finish(self, delivery: Delivery, attempt: int | None, outcome: Outcome) -> Future[None]: ...
-    def attempt_unknown(self, delivery: Delivery, attempt: int, code: str, detail: str) -> Future[None]: ...
-    def resolve_unknown(self, delivery: Delivery, attempt: int, outcome: Outcome) -> Future[None]: ...
-    def circuit(self, target: str) -> dict[str, Any] | None: ...
-    def set_circuit(self, target: str, state: dict[str, Any]) -> Future[None]: ...
+
+    def claim(self, delivery_id: str, worker: str, lease_seconds: float) -> Future[Claimed | NotClaimable]:
+        """Take a delivery; see `Claimed` and `NotClaimable`. Never fails for a delivery that is not there."""
+        return self._writer.submit(delivery_id, lambda tx: work.claim(tx, delivery_id, worker, lease_seconds))
+
+    def postpone(self, delivery_id: str, due_at: datetime, why: str, rung: str | None) -> Future[None]:
+        """queued → waiting, without a claim."""
+        return self._writer.submit(delivery_id, lambda tx: work.postpone(tx, delivery_id, due_at, why, rung))
+
+    def start_attempt(self, delivery: Delivery, start: AttemptStart) -> Future[int]:
+        """Record an attempt before the adapter is called: its number."""
+        return self._writer.submit(delivery.submission_id, lambda tx: work.start_attempt(tx, delivery, start))
+
+    def finish(self, delivery: Delivery, attempt: int | None, outcome: Outcome) -> Future[None]:
+        """The outcome of one turn. attempt None: it ended before an attempt was recorded."""
+        return self._writer.submit(delivery.submission_id, lambda tx: work.finish(tx, delivery, attempt, outcome))
+
+    def attempt_unknown(self, delivery: Delivery, attempt: int, code: str, detail: str) -> Future[None]:
+        """delivering → unknown; nothing when it is unknown already."""
+        return self._writer.submit(
+            delivery.submission_id, lambda tx: work.attempt_unknown(tx, delivery, attempt, code, detail)
+        )
+
+    def resolve_unknown(self, delivery: Delivery, attempt: int, outcome: Outcome) -> Future[None]:
+        """unknown → delivered | queued (for Wait) | dead."""
+        return self._writer.submit(
+            delivery.submission_id, lambda tx: work.resolve_unknown(tx, delivery, attempt, outcome)
+        )
+
+    def circuit(self, target: str) -> dict[str, Any] | None:
+        with self._read() as connection:
+            return views.circuit(connection, target)
+
+    def set_circuit(self, target: str, state: dict[str, Any]) -> Future[None]:
+        return self._writer.submit("", lambda tx: outbox.set_circuit(tx, target, state))
 
     # -- dead letters
-    def bury(self, delivery_id: str | None, dead: Any, *, broker: dict[str, Any]) -> Future[str]: ...
-    def dead_letters(self, **filters: Any) -> list[DeadLetter]: ...
-    def redrive(self, delivery_ids: Sequence[str], *, actor: str, reason: str, confirm_repeat: bool = False) -> Future[int]: ...
-    def discard(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]: ...
-    def restore(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]: ...
-    def release(self, submission_id: str, targets: Sequence[str], *, actor: str, reason: str) -> Future[None]: ...
-    def record_access(self, submission_id: str, *, actor: str, what: str, reason: str) -> Future[None]: ...
-    def close(self) -> None: ...
+
+    def bury(self, delivery_id: str | None, dead: Dead, *, broker: Mapping[str, Any]) -> Future[str | None]:
+        """A message came out of a dead-letter queue: the dead letter's id, or None when it was a stale copy.
+
+        broker: JSON-able facts (`queue`, `headers`, `size`, `sha256`, `deaths`), never a body. A delivered case dies
+        only when `dead.source` is `consumer`.
+        """
+        return self._writer.submit(delivery_id or "", lambda tx: deadletters.bury(tx, delivery_id, dead, broker))
+
+    def dead_letters(self, *, limit: int = 100, after: str | None = None, **filters: str | None) -> list[DeadLetter]:
+        """Newest first. after: last `dead_id` of the page before. filters: see `views.FILTERS`; None = any."""
+        with self._read() as connection:
+            return views.dead_letters(connection, limit=limit, after=after, **filters)
+
+    def dead_letter(self, dead_id: str) -> DeadLetter:
+        with self._read() as connection:
+            return views.dead_letter(connection, dead_id)
+
+    def dead_groups(self, *, department: str | None = None) -> list[DeadGroup]:
+        """Open dead letters by cause, the largest group first."""
+        with self._read() as connection:
+            return views.dead_groups(connection, department)
+
+    def redrive(
+        self, delivery_ids: Sequence[str], *, actor: str, reason: str, confirm_repeat: bool = False
+    ) -> Future[int]:
+        """dead → queued. How many; Conflict when none is dead any more, or an unknown outcome is not confirmed."""
+        return self._writer.submit("", lambda tx: deadletters.redrive(tx, delivery_ids, actor, reason, confirm_repeat))
+
+    def discard(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
+        """dead → discarded. How many."""
+        return self._end_dead(delivery_ids, DeliveryState.DISCARDED, actor, reason)
+
+    def return_to_sender(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
+        """dead → returned. How many."""
+        return self._end_dead(delivery_ids, DeliveryState.RETURNED, actor, reason)
+
+    def restore(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
+        """discarded → dead, as long as the content is there. How many."""
+        return self._writer.submit("", lambda tx: deadletters.restore(tx, delivery_ids, actor, reason))
+
+    def settle(self, delivery_id: str, references: Mapping[str, str], *, actor: str, reason: str) -> Future[None]:
+        """dead → delivered by hand, with the department's references."""
+        return self._writer.submit(delivery_id, lambda tx: work.settle(tx, delivery_id, references, actor, reason))
+
+    def release(self, submission_id: str, targets: Sequence[str], *, actor: str, reason: str) -> Future[None]:
+        """clarify or held → accepted, with one queued delivery per target."""
+        return self._writer.submit(
+            submission_id, lambda tx: deadletters.release(tx, submission_id, targets, actor, reason)
+        )
+
+    def end_clarification(self, submission_id: str, new: SubmissionState, *, actor: str, reason: str) -> Future[None]:
+        """clarify → discarded or returned."""
+        return self._writer.submit(
+            submission_id, lambda tx: deadletters.end_clarification(tx, submission_id, new, actor, reason)
+        )
+
+    # -- keeping and proof
+
+    def record_access(self, submission_id: str, *, actor: str, what: str, reason: str) -> Future[None]:
+        """Somebody looked at content."""
+        return self._writer.submit(
+            submission_id, lambda tx: keeping.record_access(tx, submission_id, actor, what, reason)
+        )
+
+    def verify_chain(self, submission_id: str) -> list[str]:
+        """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
+        with self._read() as connection:
+            return keeping.verify_chain(connection, submission_id)
+
+    def set_keep_until(self, submission_id: str, until: datetime) -> Future[None]:
+        """Content of an ended submission may go after this moment."""
+        return self._writer.submit(submission_id, lambda tx: keeping.set_keep_until(tx, submission_id, until))
+
+    def erase(self, submission_id: str, *, actor: str, reason: str) -> Future[bool]:
+        """Delete content and key of an ended submission; the record stays. False: it was erased before."""
+        return self._writer.submit(submission_id, lambda tx: keeping.erase(tx, submission_id, actor, reason))
+
+    def erase_due(self, now: datetime) -> Future[int]:
+        """Erase what is past its date, at most 100 at a time. How many; 0 = nothing is left."""
+        return self._writer.submit("", lambda tx: keeping.erase_due(tx, now))
+
+    def sweep_orphans(self) -> Future[int]:
+        """Drop what was spilled more than an hour ago and never accepted. How many."""
+        return self._writer.submit("", keeping.sweep_orphans)
+
+    # -- inside
+
+    def _end_dead(self, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> Future[int]:
+        return self._writer.submit("", lambda tx: deadletters.end_dead(tx, delivery_ids, new, actor, reason))
+
+    def _spill(self, sealed: SealedContent) -> None:
+        def write(tx: Transaction) -> None:
+            parts.write_sealed(tx, [sealed], claimed=False)
+
+        self._writer.submit(sealed.submission_id, write).result()
+
+    def _drop(self, submission_id: str) -> None:
+        self._writer.submit(submission_id, lambda tx: keeping.drop_unclaimed(tx, submission_id))
+
+    @contextmanager
+    def _read(self) -> Iterator[Connection]:
+        try:
+            with self._reading.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StoreUnavailable(f"the database did not answer ({type(error).__name__})") from None
+
+
+def _discard_unless_created(done: Future[Accepted | KeyReused], content: ContentWriter) -> None:
+    if done.cancelled() or done.exception() is not None:
+        return  # may be tried again with the same content; what is spilled is swept after an hour
+    answer = done.result()
+    if not (isinstance(answer, Accepted) and answer.created):
+        content.discard()
+
+
+def _require_keys(reading: Engine, keys: KeyRing) -> None:
+    """Every key version in use must be here, and be the right one: found at the start, not at the first reading."""
+    with reading.connect() as connection:
+        used = connection.execute(select(t.content_key.c.key_version).distinct()).scalars().all()
+        for version in used:
+            sample = connection.execute(
+                select(t.content_key).where(t.content_key.c.key_version == version).limit(1)
+            ).one()
+            try:
+                keys.unwrap(version, sample.wrapped_key, sample.submission_id)
+            except WrongKey:
+                raise ConfigurationError([_wrong_key(version)]) from None
+
+
+def _wrong_key(version: int) -> Finding:
+    return Finding(
+        "config.key_wrong",
+        "error",
+        "service",
+        Text(
+            f"Inhalte der Datenbank sind mit dem Schlüssel {version} verschlüsselt, der hier fehlt oder ein anderer ist.",
+            f"Content in the database is encrypted with key {version}, which is missing here or is another one.",
+        ),
+        path=f"content-{version}.key",
+        remedy=Text(
+            "Stellen Sie die Schlüsseldatei aus der Sicherung wieder her.", "Restore the key file from the backup."
+        ),
+    )

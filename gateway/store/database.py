@@ -1,0 +1,211 @@
+"""Opening the database: engines for writing and reading, what must hold of it, its migrations and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from gateway.errors import ConfigurationError, StoreUnavailable
+from xoev_schemas.findings import Finding, Text
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_MILLISECONDS = 10_000
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+def database_url(url: str) -> URL:
+    """The URL as SQLAlchemy wants it: plain `postgresql://` means psycopg 3. Raises ConfigurationError."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError([_bad_url()]) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg") or not parsed.database:
+        raise ConfigurationError([_bad_url()])
+    if parsed.drivername == "sqlite" and parsed.database == ":memory:":
+        raise ConfigurationError([_bad_url()])
+    return parsed
+
+
+def writing_engine(url: URL) -> Engine:
+    """One connection, for the writer thread. A transaction takes the write lock first, so it never has to upgrade."""
+    return _engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+
+
+def reading_engine(url: URL) -> Engine:
+    """Connections for readers, who never wait for the writer (WAL, MVCC)."""
+    return _engine(url, begin="BEGIN", pool_size=8, max_overflow=32)
+
+
+def _engine(url: URL, *, begin: str, pool_size: int, max_overflow: int) -> Engine:
+    postgres = url.get_backend_name() == "postgresql"
+    # Parameters never appear in an exception: they hold keys, references and other people's text.
+    engine = create_engine(
+        url, hide_parameters=True, pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=postgres
+    )
+    if postgres:
+        event.listen(engine, "connect", _prepare_postgres)
+        return engine
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Python's driver would otherwise begin and commit by itself, and only before some statements.
+    connection.isolation_level = None
+    for pragma in (
+        f"busy_timeout = {BUSY_MILLISECONDS}",
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        "foreign_keys = ON",
+        # What is deleted is overwritten: an erased key must not survive in a free page.
+        "secure_delete = ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgres(connection: Any, _record: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TIME ZONE 'UTC'")
+    connection.commit()
+
+
+def database_now(connection: Connection) -> datetime:
+    """The database's own time: leases must not depend on the clocks of many machines. SQLite's is this machine's."""
+    if connection.dialect.name == "postgresql":
+        now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+        return now.astimezone(UTC)
+    return datetime.now(UTC)
+
+
+def clock_of(clock: Callable[[], datetime] | None) -> Callable[[Connection], datetime]:
+    if clock is None:
+        return database_now
+    return lambda _connection: clock()
+
+
+# ---------------------------------------------------------------- what must hold before the first write
+
+
+def prepare(engine: Engine, *, create: bool) -> None:
+    """Durable, and at the newest migration. create: bring it there. Raises ConfigurationError, StoreUnavailable."""
+    try:
+        with engine.connect() as connection:
+            if engine.dialect.name == "postgresql":
+                _require_durable(connection)
+            current = MigrationContext.configure(connection).get_current_revision()
+        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        if current == head:
+            return
+        if not create:
+            raise ConfigurationError([_not_migrated(current, head)])
+        upgrade(engine)
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the database cannot be opened ({type(error).__name__})") from None
+
+
+def upgrade(engine: Engine) -> None:
+    """Run every migration that is missing, in one transaction each. Safe to call by several processes at once."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two processes that start together: the second waits here and finds everything done.
+            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ozg-gateway.migrations'))"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def upgrade_url(url: str) -> None:
+    """`upgrade` for a database given by its URL (`gateway db upgrade`)."""
+    engine = writing_engine(_with_folder(database_url(url)))
+    try:
+        upgrade(engine)
+    except SQLAlchemyError as error:
+        raise StoreUnavailable(f"the database was not migrated ({type(error).__name__})") from None
+    finally:
+        engine.dispose()
+
+
+def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
+    """Writing and reading engine of a database that is fit for use. Raises ConfigurationError, StoreUnavailable."""
+    parsed = _with_folder(database_url(url))
+    writing = writing_engine(parsed)
+    try:
+        prepare(writing, create=create)
+    except BaseException:
+        writing.dispose()
+        raise
+    return writing, reading_engine(parsed)
+
+
+def _with_folder(url: URL) -> URL:
+    """The folder of a SQLite file is private: the file would else be readable for whoever the umask lets in."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        path = Path(url.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600, exist_ok=True)
+    return url
+
+
+def _require_durable(connection: Connection) -> None:
+    """`SHOW` tells what holds for this session, whether the server, the role or the database set it."""
+    off = [name for name in _DURABLE if connection.exec_driver_sql(f"SHOW {name}").scalar_one() == "off"]
+    if off:
+        raise ConfigurationError([_not_durable(name) for name in off])
+
+
+def _bad_url() -> Finding:
+    return Finding(
+        "config.database_url",
+        "error",
+        "service",
+        Text("Die Adresse der Datenbank ist nicht brauchbar.", "The database URL is not usable."),
+        path="database_url",
+        remedy=Text(
+            "Geben Sie sqlite:///PFAD oder postgresql://BENUTZER@RECHNER/DATENBANK an.",
+            "Give sqlite:///PATH or postgresql://USER@HOST/DATABASE.",
+        ),
+    )
+
+
+def _not_durable(name: str) -> Finding:
+    return Finding(
+        "config.database_not_durable",
+        "error",
+        "service",
+        Text(
+            f"In der Datenbank ist {name} ausgeschaltet: Angenommenes könnte verloren gehen.",
+            f"{name} is off in the database: what was accepted could be lost.",
+        ),
+        path="database_url",
+        remedy=Text(
+            f"Schalten Sie {name} ein (postgresql.conf, ALTER ROLE oder ALTER DATABASE).",
+            f"Turn {name} on (postgresql.conf, ALTER ROLE or ALTER DATABASE).",
+        ),
+    )
+
+
+def _not_migrated(current: str | None, head: str | None) -> Finding:
+    return Finding(
+        "config.database_not_migrated",
+        "error",
+        "service",
+        Text(
+            f"Die Datenbank hat den Stand {current or 'leer'}, gebraucht wird {head}.",
+            f"The database is at {current or 'nothing'}, it has to be at {head}.",
+        ),
+        path="database_url",
+        remedy=Text("Führen Sie aus: gateway db upgrade", "Run: gateway db upgrade"),
+    )

@@ -1,0 +1,248 @@
+"""Keeping what was handed in: the accepting transaction, the record of a refusal, and the answer to a repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Row, bindparam, insert, select
+
+from gateway.delivery import require_submission
+from gateway.store import tables as t
+from gateway.store.changes import GENESIS, INSERT_EVENT, INSERT_OUTBOX, link_event, new_delivery, outbox_row
+from gateway.store.content import ContentErased, ContentWriter, SealedContent
+from gateway.store.deadletters import clarification_letter
+from gateway.store.keys import KeyRing
+from gateway.store.parts import RECORD, open_part, write_sealed
+from gateway.store.records import Accepted, KeyReused
+from gateway.store.writer import Transaction
+from gateway.submission import Checked, Submission, SubmissionState
+from xoev_schemas.findings import Finding
+
+_FIRST_STATE = {
+    "accept": SubmissionState.ACCEPTED,
+    "clarify": SubmissionState.CLARIFY,
+    "hold": SubmissionState.HELD,
+    "reject": SubmissionState.REJECTED,
+}
+_BY_KEY = select(t.submission).where(
+    t.submission.c.channel == bindparam("channel"),
+    t.submission.c.client == bindparam("client"),
+    t.submission.c.inbox_key == bindparam("key"),
+)
+_FIRST_EVENT = select(t.event.c.new).where(t.event.c.submission_id == bindparam("id"), t.event.c.number == 1)
+_INSERT_SUBMISSION = insert(t.submission)
+_INSERT_DELIVERY = insert(t.delivery)
+_INSERT_DEAD = insert(t.dead_letter)
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """A submission ready to be written. row: without what only the transaction knows (times, event chain)."""
+
+    row: Mapping[str, Any]
+    state: SubmissionState
+    targets: Sequence[str]
+    content: SealedContent
+    findings: Sequence[Finding]
+    first_outbox: bool
+
+
+def prepare(
+    submission: Submission, checked: Checked, targets: Sequence[str], content: ContentWriter, *, first_outbox: bool
+) -> Intake:
+    """Everything that can be done before the transaction: the rows, and the encryption of what is not written yet."""
+    state = _FIRST_STATE[checked.decision]
+    if state is SubmissionState.REJECTED:
+        raise ValueError("a rejected submission is recorded by `reject`")
+    if state is SubmissionState.ACCEPTED and not targets:
+        raise ValueError("an accepted submission needs a target")
+    if not content.has_part("data"):
+        content.write_part("data", submission.media_type, submission.data)
+    content.write_part(RECORD, "application/json", _record(submission, checked))
+    return Intake(
+        submission_row(submission, checked, state),
+        state,
+        # Those of a submission in clarification are made when a person lets it on.
+        tuple(targets) if state is SubmissionState.ACCEPTED else (),
+        content.seal(),
+        tuple(checked.findings),
+        first_outbox,
+    )
+
+
+def submission_row(submission: Submission, checked: Checked, state: SubmissionState) -> dict[str, Any]:
+    return {
+        "submission_id": submission.submission_id,
+        "case_id": submission.case_id or str(uuid4()),
+        "channel": submission.channel,
+        "client": submission.client,
+        "inbox_key": submission.inbox_key,
+        "digest": submission.digest,
+        "service": checked.service,
+        "service_identifier": submission.service_identifier,
+        "department": checked.department,
+        "kind": submission.kind,
+        "state": str(state),
+        "standard": checked.standard,
+        "message": checked.message,
+        "valid": checked.valid,
+        "decision": checked.decision,
+        "test": checked.test,
+        "schema_uri": submission.schema_uri,
+        "media_type": submission.media_type,
+        "metadata_version": submission.metadata_version,
+        "traceparent": submission.traceparent,
+        "received_at": submission.received_at,
+    }
+
+
+def accept_many(tx: Transaction, intakes: Sequence[Intake]) -> list[Accepted | KeyReused]:
+    """One statement per table for all. Alone, a submission is first looked up by its key; the constraint decides.
+
+    Raises IntegrityError when a key is there already: the writer then gives them one by one.
+    """
+    if len(intakes) == 1 and (answer := _answer_by_key(tx, intakes[0].row)) is not None:
+        return [answer]
+    rows = _Rows(tx)
+    for intake in intakes:
+        rows.add(intake)
+    tx.insert(_INSERT_SUBMISSION, rows.submissions)
+    write_sealed(tx, [intake.content for intake in intakes], claimed=True)
+    tx.insert(_INSERT_DELIVERY, rows.deliveries)
+    tx.insert(INSERT_OUTBOX, rows.outbox)
+    tx.insert(INSERT_EVENT, rows.events)
+    tx.insert(_INSERT_DEAD, rows.dead)
+    tx.has_outbox_rows |= bool(rows.outbox)
+    return [
+        Accepted(
+            True,
+            intake.row["submission_id"],
+            intake.row["case_id"],
+            intake.row["state"],
+            intake.row["received_at"],
+            intake.findings,
+        )
+        for intake in intakes
+    ]
+
+
+class _Rows:
+    """The rows of several new submissions, by table."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._now = tx.now
+        self.submissions: list[dict[str, Any]] = []
+        self.deliveries: list[dict[str, Any]] = []
+        self.outbox: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        self.dead: list[dict[str, Any]] = []
+
+    def add(self, intake: Intake) -> None:
+        require_submission(None, intake.state)
+        row, now = intake.row, self._now
+        identity: str = row["submission_id"]
+        event = first_event(identity, now, intake.state, row["client"], intake.findings)
+        self.events.append(event)
+        for target in intake.targets:
+            delivery, delivery_row = new_delivery(
+                str(uuid4()), identity, target, row["service"], row["department"], now
+            )
+            self.deliveries.append(delivery_row)
+            event = link_event(
+                (event["number"], event["hash"]),
+                identity,
+                now,
+                "delivery.queued",
+                delivery_id=delivery.delivery_id,
+                new="queued",
+                details={"target": target},
+            )
+            self.events.append(event)
+            if intake.first_outbox:
+                self.outbox.append(outbox_row(delivery, now, None, row["traceparent"], now=now))
+        if intake.state is SubmissionState.CLARIFY:
+            self.dead.append(clarification_letter(row, intake.findings, now))
+        self.submissions.append(
+            {**row, "created_at": now, "event_number": event["number"], "event_hash": event["hash"]}
+        )
+
+
+def first_event(
+    submission_id: str, now: Any, state: SubmissionState, client: str, findings: Sequence[Finding]
+) -> dict[str, Any]:
+    """Number 1 of every chain. details: the findings' codes, which say nothing about a person."""
+    codes = sorted({finding.code for finding in findings})
+    return link_event(
+        (0, GENESIS),
+        submission_id,
+        now,
+        f"submission.{state}",
+        new=str(state),
+        actor=client,
+        details={"findings": codes} if codes else None,
+    )
+
+
+def reject(tx: Transaction, row: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+    """A record without content and without the inbox key, so that a mended repeat under the same key is taken."""
+    require_submission(None, SubmissionState.REJECTED)
+    event = first_event(row["submission_id"], tx.now, SubmissionState.REJECTED, row["client"], findings)
+    chain = {"event_number": event["number"], "event_hash": event["hash"]}
+    times = {"created_at": tx.now, "ended_at": tx.now}
+    tx.execute(_INSERT_SUBMISSION, {**row, **times, **chain, "inbox_key": None, "digest": ""})
+    tx.execute(INSERT_EVENT, event)
+
+
+def answer_by_key(
+    connection: Connection, keys: KeyRing, channel: str, client: str, key: str, digest: str
+) -> Accepted | KeyReused | None:
+    """The first answer under this key, or None when the key is new."""
+    row = connection.execute(_BY_KEY, {"channel": channel, "client": client, "key": key}).first()
+    return None if row is None else _first_answer(connection, keys, row, digest)
+
+
+def _answer_by_key(tx: Transaction, row: Mapping[str, Any]) -> Accepted | KeyReused | None:
+    if row["inbox_key"] is None:
+        return None
+    return answer_by_key(tx.connection, tx.keys, row["channel"], row["client"], row["inbox_key"], row["digest"])
+
+
+def _first_answer(connection: Connection, keys: KeyRing, row: Row[Any], digest: str) -> Accepted | KeyReused:
+    if row.digest != digest:
+        return KeyReused(row.submission_id)
+    status: str = connection.execute(_FIRST_EVENT, {"id": row.submission_id}).scalar_one()
+    record = read_record(connection, keys, row.submission_id)
+    findings = tuple(Finding.from_dict(f) for f in record["findings"])
+    return Accepted(False, row.submission_id, row.case_id, status, row.received_at, findings)
+
+
+def read_record(connection: Connection, keys: KeyRing, submission_id: str) -> dict[str, Any]:
+    """`metadata`, `findings`, `attachments` as kept at acceptance; empty when the content is erased."""
+    try:
+        data = b"".join(open_part(connection, keys, submission_id, RECORD).read(connection))
+    except ContentErased:
+        return {"metadata": {}, "findings": [], "attachments": []}
+    record: dict[str, Any] = json.loads(data)
+    return record
+
+
+def _record(submission: Submission, checked: Checked) -> bytes:
+    record = {
+        "metadata": submission.metadata,
+        "findings": [finding.as_dict() for finding in checked.findings],
+        "attachments": [
+            {
+                "attachment_id": a.attachment_id,
+                "filename": a.filename,
+                "media_type": a.media_type,
+                "purpose": a.purpose,
+                "part": a.part.name,
+            }
+            for a in submission.attachments
+        ],
+    }
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,145 @@
+"""How long content is kept, how it goes, and the proof of what happened: erasure, access records, the event chain."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, bindparam, delete, select, update
+
+from gateway.delivery import OPEN
+from gateway.errors import Conflict, NotFound
+from gateway.store import tables as t
+from gateway.store.changes import GENESIS, SYSTEM, changing, event_hash
+from gateway.store.views import FINAL
+from gateway.store.writer import Transaction
+
+ORPHAN_AGE = timedelta(hours=1)
+"""Longer than any sender may take for one submission."""
+_ERASE_LIMIT = 100
+
+_OF_CONTENT = [
+    delete(table).where(table.c.submission_id == bindparam("id"))
+    for table in (t.content_chunk, t.content_part, t.content_key)
+]
+_ORPHANS = select(t.content_key.c.submission_id).where(
+    t.content_key.c.claimed.is_(False), t.content_key.c.created_at < bindparam("before")
+)
+_UNCLAIMED = select(t.content_key.c.submission_id).where(
+    t.content_key.c.submission_id == bindparam("id"), t.content_key.c.claimed.is_(False)
+)
+_OVER = (
+    select(t.submission.c.submission_id)
+    .where(t.submission.c.keep_until < bindparam("now"), t.submission.c.erased_at.is_(None))
+    .order_by(t.submission.c.keep_until)
+    .limit(_ERASE_LIMIT)
+)
+_BLANK_DIGESTS = (
+    update(t.attempt)
+    .where(
+        t.attempt.c.delivery_id.in_(
+            select(t.delivery.c.delivery_id).where(t.delivery.c.submission_id == bindparam("id"))
+        )
+    )
+    .values(case_digest="", request_digest="")
+)
+_SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id"))
+_EVENTS = select(t.event).where(t.event.c.submission_id == bindparam("id")).order_by(t.event.c.number)
+_DELIVERIES = select(t.delivery.c.delivery_id, t.delivery.c.state).where(t.delivery.c.submission_id == bindparam("id"))
+
+
+# ---------------------------------------------------------------- content that goes
+
+
+def set_keep_until(tx: Transaction, submission_id: str, until: datetime) -> None:
+    """Content of an ended submission may go after `until`. A submission that comes back to life loses the date."""
+    with changing(tx, submission_id) as change:
+        if change.state not in FINAL:
+            raise Conflict("content is kept as long as a submission is open")
+        change.set_submission(keep_until=until)
+
+
+def erase(tx: Transaction, submission_id: str, actor: str, reason: str) -> bool:
+    """Delete content and key; the record stays, with the event. False: it was erased before.
+
+    The key goes too, so that nothing that is left of the chunks can be read. Digests that could confirm a guess of the
+    content are emptied. Raises Conflict while the submission is open.
+    """
+    with changing(tx, submission_id) as change:
+        if change.state not in FINAL:
+            raise Conflict("content is kept as long as a submission is open")
+        if change.submission["erased_at"] is not None:
+            return False
+        _delete_content(tx, submission_id)
+        tx.execute(_BLANK_DIGESTS, {"id": submission_id})
+        change.set_submission(erased_at=tx.now, digest="")
+        change.note("content.erased", actor=actor, details={"reason": reason})
+        return True
+
+
+def erase_due(tx: Transaction, now: datetime) -> int:
+    """Erase what is past its date, at most 100 submissions at a time. How many; 0 = nothing is left."""
+    due = [row.submission_id for row in tx.execute(_OVER, {"now": now})]
+    for submission_id in sorted(due):
+        erase(tx, submission_id, SYSTEM, "retention")
+    return len(due)
+
+
+def sweep_orphans(tx: Transaction) -> int:
+    """Drop what was spilled and never accepted, after an hour. How many."""
+    orphans = [row.submission_id for row in tx.execute(_ORPHANS, {"before": tx.now - ORPHAN_AGE})]
+    for submission_id in orphans:
+        _delete_content(tx, submission_id)
+    return len(orphans)
+
+
+def drop_unclaimed(tx: Transaction, submission_id: str) -> None:
+    """Drop spilled content of a submission that was refused; what was accepted meanwhile stays."""
+    if tx.row(_UNCLAIMED, {"id": submission_id}) is not None:
+        _delete_content(tx, submission_id)
+
+
+def _delete_content(tx: Transaction, submission_id: str) -> None:
+    for statement in _OF_CONTENT:
+        tx.execute(statement, {"id": submission_id})
+
+
+# ---------------------------------------------------------------- proof
+
+
+def record_access(tx: Transaction, submission_id: str, actor: str, what: str, reason: str) -> None:
+    """Somebody looked at content: an event in the chain. Raises NotFound."""
+    with changing(tx, submission_id) as change:
+        change.note("access", actor=actor, details={"what": what, "reason": reason})
+
+
+def verify_chain(connection: Connection, submission_id: str) -> list[str]:
+    """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
+    submission = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    if submission is None:
+        raise NotFound("there is no such submission")
+    faults: list[str] = []
+    number, previous = 0, GENESIS
+    states: dict[str | None, str | None] = {}
+    for row in connection.execute(_EVENTS, {"id": submission_id}):
+        number += 1
+        if row.number != number:
+            faults.append(f"event {number} is missing")
+            number = row.number
+        if row.previous != previous:
+            faults.append(f"event {row.number} does not follow the event before it")
+        if row.hash != event_hash(row._asdict()):
+            faults.append(f"event {row.number} was changed")
+        if row.new is not None:
+            if states.get(row.delivery_id) != row.old:
+                faults.append(f"event {row.number} starts from {row.old}, not from {states.get(row.delivery_id)}")
+            states[row.delivery_id] = row.new
+        previous = row.hash
+    if (number, previous) != (submission.event_number, submission.event_hash):
+        faults.append(f"the chain ends at event {number}, it should end at {submission.event_number}")
+    rows = connection.execute(_DELIVERIES, {"id": submission_id}).all()
+    stored: dict[str | None, str] = {None: submission.state, **{row.delivery_id: row.state for row in rows}}
+    if stored != states:
+        faults.append("a state was changed without an event")
+    if submission.state == "completed" and any(row.state in OPEN for row in rows):
+        faults.append("the submission is completed although a delivery is open")
+    return faults

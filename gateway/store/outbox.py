@@ -1,0 +1,137 @@
+"""What is to be sent, what was forgotten on the way, and who may do it.
+
+Only the holder of the relay's lease reads the outbox, so a plain read is enough: a row that is published twice is a
+superfluous message, and claims make that harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
+
+from gateway.store import tables as t
+from gateway.store.changes import INSERT_OUTBOX, delivery_of, outbox_row
+from gateway.store.records import OutboxRow
+from gateway.store.writer import Transaction
+
+SWEEP_LIMIT = 1000
+"""Rows put back per sweep: a lost broker must not come back as one wave."""
+_SLACK = timedelta(seconds=5)
+
+_DUE = (
+    select(t.outbox)
+    .where(t.outbox.c.publish_at <= bindparam("now"))
+    .order_by(t.outbox.c.publish_at, t.outbox.c.outbox_id)
+    .limit(bindparam("limit"))
+)
+_FORGET = delete(t.outbox).where(t.outbox.c.outbox_id == bindparam("id"))
+_NOWHERE = ~exists().where(t.outbox.c.delivery_id == t.delivery.c.delivery_id)
+_HELD = t.delivery.c.state.in_(["delivering", "unknown"])
+_PENDING = t.delivery.c.state.in_(["queued", "waiting"])
+_WITH_TRACE = select(t.delivery, t.submission.c.traceparent).join_from(t.delivery, t.submission)
+_FORGOTTEN = (
+    _WITH_TRACE.where(
+        _NOWHERE,
+        or_(
+            and_(_PENDING, t.delivery.c.due_at < bindparam("overdue")),
+            and_(_HELD, t.delivery.c.claimed_until < bindparam("lapsed")),
+        ),
+        or_(t.delivery.c.swept_at.is_(None), t.delivery.c.swept_at < bindparam("overdue")),
+    )
+    .order_by(t.delivery.c.due_at)
+    .limit(SWEEP_LIMIT)
+)
+_UNFINISHED = _WITH_TRACE.where(_NOWHERE, or_(_PENDING, _HELD))
+_SWEPT = update(t.delivery).where(t.delivery.c.delivery_id == bindparam("id")).values(swept_at=bindparam("now"))
+_EXPIRE = update(t.delivery).where(_HELD).values(claimed_until=bindparam("now"))
+_LEASE = select(t.lease).where(t.lease.c.name == bindparam("lease_name")).with_for_update()
+_TAKE_LEASE = (
+    update(t.lease)
+    .where(t.lease.c.name == bindparam("lease_name"))
+    .values(holder=bindparam("holder"), until=bindparam("until"))
+)
+
+
+def due(connection: Connection, limit: int, now: datetime) -> list[OutboxRow]:
+    """Rows to publish now, oldest first: those that are due, and those for a rung (which delays by itself)."""
+    rows = connection.execute(_DUE, {"now": now, "limit": limit})
+    return [
+        OutboxRow(
+            outbox_id=row.outbox_id,
+            delivery_id=row.delivery_id,
+            submission_id=row.submission_id,
+            target=row.target,
+            service=row.service,
+            attempt=row.attempt,
+            due_at=row.due_at,
+            rung=row.rung,
+            traceparent=row.traceparent,
+        )
+        for row in rows
+    ]
+
+
+def forget_many(tx: Transaction, groups: Sequence[Sequence[int]]) -> list[None]:
+    """The confirms came: the rows go. Several callers' rows in one statement."""
+    identities = [{"id": identity} for group in groups for identity in group]
+    if identities:
+        tx.execute(_FORGET, identities)
+    return [None] * len(groups)
+
+
+def sweep(tx: Transaction, now: datetime, tolerance_seconds: float) -> int:
+    """Outbox rows for deliveries that are due, or whose worker vanished, and that are in no outbox. How many.
+
+    Each is put back at most once per tolerance.
+    """
+    rows = tx.execute(_FORGOTTEN, {"overdue": now - timedelta(seconds=tolerance_seconds), "lapsed": now - _SLACK}).all()
+    _put_back(tx, rows, now)
+    if rows:
+        tx.execute(_SWEPT, [{"id": row.delivery_id, "now": now} for row in rows])
+    return len(rows)
+
+
+def rebuild(tx: Transaction) -> int:
+    """After the broker lost everything: an outbox row for every unfinished delivery that has none. How many."""
+    rows = tx.execute(_UNFINISHED).all()
+    _put_back(tx, rows, tx.now)
+    return len(rows)
+
+
+def _put_back(tx: Transaction, rows: Sequence[Any], now: datetime) -> None:
+    new = []
+    for row in rows:
+        delivery = delivery_of(row)
+        waits_until = delivery.claimed_until if delivery.state in ("delivering", "unknown") else delivery.due_at
+        new.append(outbox_row(delivery, max(waits_until or now, now), None, row.traceparent, now=now))
+    tx.insert(INSERT_OUTBOX, new)
+    tx.has_outbox_rows |= bool(new)
+
+
+def expire_claims(tx: Transaction) -> int:
+    """Every claim is over now. For the start of an installation that is one process: whoever held them is gone."""
+    return tx.execute(_EXPIRE, {"now": tx.now}).rowcount
+
+
+def acquire_lease(tx: Transaction, name: str, holder: str, seconds: float) -> bool:
+    """Take or renew a named lease, by the database's time. False: another holder has it."""
+    row = tx.row(_LEASE, {"lease_name": name})
+    until = tx.now + timedelta(seconds=seconds)
+    if row is None:
+        # Two at once: the primary key lets one in, the other is run again and finds the row.
+        tx.execute(insert(t.lease), {"name": name, "holder": holder, "until": until})
+        return True
+    if row.holder != holder and row.until > tx.now:
+        return False
+    tx.execute(_TAKE_LEASE, {"lease_name": name, "holder": holder, "until": until})
+    return True
+
+
+def set_circuit(tx: Transaction, target: str, state: dict[str, Any]) -> None:
+    """What is known of a target's health, for all workers."""
+    values = {"state": state, "updated_at": tx.now}
+    if tx.execute(update(t.circuit).where(t.circuit.c.target == target).values(values)).rowcount == 0:
+        tx.execute(insert(t.circuit).values({"target": target, **values}))

@@ -1,0 +1,202 @@
+"""What goes into the store and what comes out of it: plain values, no database in sight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from gateway.delivery import Delivery
+from xoev_schemas.findings import Finding
+
+DeadLetterState = Literal["open", "redriven", "resolved", "discarded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """Answer of `accept`. created: False when the inbox key was already there (the first answer is repeated)."""
+
+    created: bool
+    submission_id: str
+    case_id: str
+    status: str
+    received_at: datetime
+    findings: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyReused:
+    """The same inbox key came with other content (or the first content is erased and cannot be compared any more)."""
+
+    submission_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The delivery is ours until `delivery.claimed_until`; write with `delivery.fence`.
+
+    unfinished_attempt: number of an attempt whose outcome is unknown, because it was recorded and never ended
+    (`delivery.state` is `delivering`) or because its worker died while it asked the target (`unknown`).
+    """
+
+    delivery: Delivery
+    unfinished_attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimable:
+    """ended: nothing to do · not_due: waits until `until` · taken: another holds it until `until` · missing · dead."""
+
+    why: Literal["ended", "not_due", "taken", "missing", "dead"]
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One message to be published. message_id is the same for every copy of the row."""
+
+    outbox_id: int
+    delivery_id: str
+    submission_id: str
+    target: str
+    service: str
+    attempt: int
+    due_at: datetime
+    rung: str | None
+    traceparent: str | None
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.delivery_id}.{self.outbox_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStart:
+    """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON."""
+
+    worker: str
+    package_version: str
+    case_digest: str
+    request_digest: str
+    possible_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One recorded try. outcome: None while it runs, else `delivered`, `failed`, `dead`, `skipped` or `unknown`."""
+
+    number: int
+    worker: str
+    package_version: str
+    case_digest: str
+    request_digest: str
+    possible_repeat: bool
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    failure: str | None
+    code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One row per death. delivery_id is None for a submission that waits for clarification and for foreign messages."""
+
+    dead_id: str
+    delivery_id: str | None
+    submission_id: str | None
+    case_id: str | None
+    service: str | None
+    target: str | None
+    department: str | None
+    failure: str
+    code: str
+    place: str
+    fingerprint: str
+    text: str
+    remedy: str
+    source: str
+    attempts: int
+    received_at: datetime | None
+    died_at: datetime
+    state: DeadLetterState
+    broker: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeadGroup:
+    """Dead letters with one cause: same fingerprint. count: open ones."""
+
+    fingerprint: str
+    target: str | None
+    failure: str
+    code: str
+    place: str
+    text: str
+    remedy: str
+    count: int
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of a submission's history. `hash` covers this entry and `previous`, the hash of the one before it."""
+
+    number: int
+    at: datetime
+    kind: str
+    delivery_id: str | None
+    old: str | None
+    new: str | None
+    actor: str
+    details: Mapping[str, Any]
+    previous: str
+    hash: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "number": self.number,
+            "at": self.at.isoformat().replace("+00:00", "Z"),
+            "kind": self.kind,
+            "deliveryId": self.delivery_id,
+            "old": self.old,
+            "new": self.new,
+            "actor": self.actor,
+            "details": dict(self.details),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    delivery_id: str
+    target: str
+    state: str
+    references: dict[str, str]
+    attempts: int
+    due_at: datetime | None
+    failure: str | None
+    code: str | None
+    possible_repeat: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionView:
+    """What `GET /v1/submissions/{id}` and `case show` are built from; no content. events: see `Event.as_dict`."""
+
+    submission_id: str
+    case_id: str
+    channel: str
+    client: str
+    service: str
+    department: str
+    kind: str
+    state: str
+    standard: str
+    message: str
+    received_at: datetime
+    test: bool
+    final: bool
+    deliveries: Sequence[DeliveryView] = ()
+    events: Sequence[dict[str, Any]] = field(default_factory=list)

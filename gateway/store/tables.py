@@ -1,0 +1,304 @@
+"""Every table of the store, for SQLite and PostgreSQL alike. The migrations make them; a test keeps the two equal.
+
+States and content lie apart: the rows that change often (`submission`, `delivery`) are narrow, the encrypted bytes
+(`content_chunk`) are written once. Only `content_chunk.data` may hold personal data, and it is always encrypted.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_ISO_LENGTH = 32
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC moment: `timestamptz` in PostgreSQL, RFC 3339 text of fixed width (so that it sorts) in SQLite."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(TIMESTAMP(timezone=True))
+        return dialect.type_descriptor(String(_ISO_LENGTH))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(UTC)
+        return datetime.fromisoformat(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# No lengths: PostgreSQL would enforce them and SQLite would not, and a foreign value must never fail a commit.
+_ID = String()
+_NAME = String()
+_HASH = String()
+_SERIAL = BigInteger().with_variant(Integer, "sqlite")
+
+submission = Table(
+    "submission",
+    metadata,
+    Column("submission_id", _ID, primary_key=True),
+    Column("case_id", _ID, nullable=False),
+    Column("channel", _NAME, nullable=False),
+    Column("client", _NAME, nullable=False),
+    Column("inbox_key", String()),
+    # SHA-512 of what was sent; emptied when the content is erased, because it could confirm a guess of the content.
+    Column("digest", String(), nullable=False),
+    Column("service", _NAME, nullable=False),
+    Column("service_identifier", String()),
+    Column("department", _NAME, nullable=False),
+    Column("kind", _NAME, nullable=False),
+    Column("state", String(), nullable=False),
+    Column("standard", String(), nullable=False),
+    Column("message", String(), nullable=False),
+    Column("valid", Boolean),
+    Column("decision", String(), nullable=False),
+    Column("test", Boolean, nullable=False),
+    Column("schema_uri", String(), nullable=False),
+    Column("media_type", _NAME, nullable=False),
+    Column("metadata_version", _NAME, nullable=False),
+    Column("traceparent", _NAME),
+    Column("received_at", Instant, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("keep_until", Instant),
+    Column("erased_at", Instant),
+    # Head of this submission's event chain. The number is the optimistic lock of everything that belongs to it.
+    Column("event_number", Integer, nullable=False),
+    Column("event_hash", _HASH, nullable=False),
+    UniqueConstraint("channel", "client", "inbox_key"),
+    Index(None, "case_id"),
+    Index(None, "digest"),
+    Index(
+        "ix_submission_keep_until",
+        "keep_until",
+        sqlite_where=text("keep_until IS NOT NULL"),
+        postgresql_where=text("keep_until IS NOT NULL"),
+    ),
+)
+
+# Written before acceptance when content is spilled; `claimed` by the transaction that accepts. No reference to
+# `submission`: an unclaimed key and its chunks are an orphan and are swept.
+content_key = Table(
+    "content_key",
+    metadata,
+    Column("submission_id", _ID, primary_key=True),
+    Column("key_version", Integer, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("claimed", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Index(
+        "ix_content_key_orphan",
+        "created_at",
+        sqlite_where=text("NOT claimed"),
+        postgresql_where=text("NOT claimed"),
+    ),
+)
+
+content_part = Table(
+    "content_part",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("content_key.submission_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", String(), nullable=False),
+    Column("media_type", _NAME, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha512", String(), nullable=False),
+    Column("chunks", Integer, nullable=False),
+    PrimaryKeyConstraint("submission_id", "number"),
+    UniqueConstraint("submission_id", "name"),
+)
+
+content_chunk = Table(
+    "content_chunk",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("content_key.submission_id"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("submission_id", "part", "sequence"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("delivery_id", _ID, primary_key=True),
+    Column("submission_id", _ID, ForeignKey("submission.submission_id"), nullable=False),
+    Column("target", _NAME, nullable=False),
+    Column("service", _NAME, nullable=False),
+    Column("department", _NAME, nullable=False),
+    Column("state", String(), nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("claims", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("attempts_total", Integer, nullable=False),
+    Column("possible_repeat", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("first_due", Instant, nullable=False),
+    Column("due_at", Instant),
+    Column("claimed_by", _NAME),
+    Column("claimed_until", Instant),
+    Column("failure", _NAME),
+    Column("code", _NAME),
+    Column("ended_at", Instant),
+    Column("swept_at", Instant),
+    UniqueConstraint("submission_id", "target"),
+    Index(None, "state", "due_at"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("delivery_id", _ID, ForeignKey("delivery.delivery_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("worker", _NAME, nullable=False),
+    Column("package_version", _NAME, nullable=False),
+    Column("case_digest", _HASH, nullable=False),
+    Column("request_digest", _HASH, nullable=False),
+    Column("possible_repeat", Boolean, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant),
+    Column("outcome", String()),
+    Column("failure", _NAME),
+    Column("code", _NAME),
+    PrimaryKeyConstraint("delivery_id", "number"),
+)
+
+reference = Table(
+    "reference",
+    metadata,
+    Column("delivery_id", _ID, ForeignKey("delivery.delivery_id"), nullable=False),
+    Column("name", _NAME, nullable=False),
+    Column("value", String(), nullable=False),
+    Column("submission_id", _ID, nullable=False, index=True),
+    Column("noted_at", Instant, nullable=False),
+    PrimaryKeyConstraint("delivery_id", "name", "value"),
+    Index(None, "value"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("outbox_id", _SERIAL, primary_key=True),
+    Column("delivery_id", _ID, ForeignKey("delivery.delivery_id"), nullable=False, index=True),
+    Column("submission_id", _ID, nullable=False),
+    Column("target", _NAME, nullable=False),
+    Column("service", _NAME, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    # When to hand it to the broker: at once for a rung (the rung itself delays), else when it is due.
+    Column("publish_at", Instant, nullable=False, index=True),
+    Column("rung", _NAME),
+    Column("traceparent", _NAME),
+    # Never reuse a number: it is part of the message id by which consumers recognise copies.
+    sqlite_autoincrement=True,
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("submission.submission_id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("kind", _NAME, nullable=False),
+    Column("delivery_id", _ID),
+    Column("old", String()),
+    Column("new", String()),
+    Column("actor", _NAME, nullable=False),
+    Column("details", Text, nullable=False),
+    Column("previous", _HASH, nullable=False),
+    Column("hash", _HASH, nullable=False),
+    PrimaryKeyConstraint("submission_id", "number"),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    metadata,
+    Column("dead_id", _ID, primary_key=True),
+    Column("delivery_id", _ID, index=True),
+    Column("submission_id", _ID, index=True),
+    Column("case_id", _ID),
+    Column("service", _NAME),
+    Column("target", _NAME),
+    Column("department", _NAME),
+    Column("failure", _NAME, nullable=False),
+    Column("code", _NAME, nullable=False),
+    Column("place", String(), nullable=False),
+    Column("fingerprint", _HASH, nullable=False, index=True),
+    Column("fingerprint_version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("remedy", Text, nullable=False),
+    Column("source", _NAME, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("received_at", Instant),
+    Column("died_at", Instant, nullable=False),
+    Column("state", String(), nullable=False),
+    Column("broker", JSON(none_as_null=True)),
+    Index(None, "state", "died_at"),
+)
+
+# What arrived in a dead-letter queue and belongs to no delivery of ours: size and hash of the body, never the body.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("dead_id", _ID, ForeignKey("dead_letter.dead_id"), primary_key=True),
+    Column("identity", _HASH, nullable=False, unique=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", _HASH, nullable=False),
+    Column("headers", JSON, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", _NAME, primary_key=True),
+    Column("holder", _NAME, nullable=False),
+    Column("until", Instant, nullable=False),
+)
+
+circuit = Table(
+    "circuit",
+    metadata,
+    Column("target", _NAME, primary_key=True),
+    Column("state", JSON, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+)

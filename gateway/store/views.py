@@ -1,0 +1,324 @@
+"""Reading: what portals, operators and workers are shown. Never content, except `load`, which is for workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, union
+
+from gateway.delivery import Delivery
+from gateway.errors import NotFound
+from gateway.store import tables as t
+from gateway.store.changes import delivery_of
+from gateway.store.intake import read_record
+from gateway.store.keys import KeyRing
+from gateway.store.parts import open_part
+from gateway.store.records import Attempt, DeadGroup, DeadLetter, DeliveryView, Event, SubmissionView
+from gateway.submission import Attachment, Channel, Checked, Kind, Part, Submission
+from xoev_schemas.findings import Finding
+
+FINAL = frozenset({"completed", "rejected", "returned", "discarded"})
+
+_SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id"))
+_DELIVERIES = (
+    select(t.delivery)
+    .where(t.delivery.c.submission_id == bindparam("id"))
+    .order_by(t.delivery.c.created_at, t.delivery.c.target)
+)
+_DELIVERY = select(t.delivery).where(t.delivery.c.delivery_id == bindparam("id"))
+_REFERENCES = (
+    select(t.reference)
+    .where(t.reference.c.submission_id == bindparam("id"))
+    .order_by(t.reference.c.noted_at, t.reference.c.name, t.reference.c.value)
+)
+_EVENTS = select(t.event).where(t.event.c.submission_id == bindparam("id")).order_by(t.event.c.number)
+_ATTEMPTS = select(t.attempt).where(t.attempt.c.delivery_id == bindparam("id")).order_by(t.attempt.c.number)
+_PARTS = (
+    select(t.content_part).where(t.content_part.c.submission_id == bindparam("id")).order_by(t.content_part.c.number)
+)
+_DUPLICATE = (
+    select(t.submission.c.submission_id)
+    .where(
+        t.submission.c.digest == bindparam("digest"),
+        t.submission.c.client == bindparam("client"),
+        t.submission.c.received_at >= bindparam("since"),
+    )
+    .order_by(t.submission.c.received_at.desc())
+    .limit(1)
+)
+_BACKLOG = (
+    select(func.count())
+    .select_from(t.delivery)
+    .where(t.delivery.c.state.in_(["queued", "delivering", "waiting", "unknown"]))
+)
+_SEARCH = union(
+    select(t.submission.c.submission_id).where(
+        or_(t.submission.c.submission_id == bindparam("text"), t.submission.c.case_id == bindparam("text"))
+    ),
+    select(t.delivery.c.submission_id).where(t.delivery.c.delivery_id == bindparam("text")),
+    select(t.reference.c.submission_id).where(t.reference.c.value == bindparam("text")),
+)
+_SEARCH_LIMIT = 100
+
+
+# ---------------------------------------------------------------- submissions and deliveries
+
+
+def view(connection: Connection, submission_id: str, *, events: bool) -> SubmissionView:
+    """Raises NotFound."""
+    row = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    if row is None:
+        raise NotFound("there is no such submission")
+    return _view(connection, row, events=events)
+
+
+def matter(connection: Connection, case_id: str, client: str | None) -> list[SubmissionView]:
+    """All submissions of one case id, oldest first; of one client only, if given."""
+    statement = select(t.submission).where(t.submission.c.case_id == case_id)
+    if client is not None:
+        statement = statement.where(t.submission.c.client == client)
+    rows = connection.execute(statement.order_by(t.submission.c.received_at, t.submission.c.submission_id)).all()
+    return [_view(connection, row, events=False) for row in rows]
+
+
+def _view(connection: Connection, row: Row[Any], *, events: bool) -> SubmissionView:
+    references: dict[str, dict[str, str]] = {}
+    for reference in connection.execute(_REFERENCES, {"id": row.submission_id}):
+        references.setdefault(reference.delivery_id, {})[reference.name] = reference.value
+    deliveries = tuple(
+        DeliveryView(
+            delivery_id=delivery.delivery_id,
+            target=delivery.target,
+            state=delivery.state,
+            references=references.get(delivery.delivery_id, {}),
+            attempts=delivery.attempts_total,
+            due_at=delivery.due_at,
+            failure=delivery.failure,
+            code=delivery.code,
+            possible_repeat=delivery.possible_repeat,
+        )
+        for delivery in connection.execute(_DELIVERIES, {"id": row.submission_id})
+    )
+    return SubmissionView(
+        submission_id=row.submission_id,
+        case_id=row.case_id,
+        channel=row.channel,
+        client=row.client,
+        service=row.service,
+        department=row.department,
+        kind=row.kind,
+        state=row.state,
+        standard=row.standard,
+        message=row.message,
+        received_at=row.received_at,
+        test=row.test,
+        final=row.state in FINAL,
+        deliveries=deliveries,
+        events=[event.as_dict() for event in history(connection, row.submission_id)] if events else [],
+    )
+
+
+def history(connection: Connection, submission_id: str) -> list[Event]:
+    """All events of a submission, in order."""
+    return [
+        Event(
+            number=row.number,
+            at=row.at,
+            kind=row.kind,
+            delivery_id=row.delivery_id,
+            old=row.old,
+            new=row.new,
+            actor=row.actor,
+            details=json.loads(row.details),
+            previous=row.previous,
+            hash=row.hash,
+        )
+        for row in connection.execute(_EVENTS, {"id": submission_id})
+    ]
+
+
+def delivery(connection: Connection, delivery_id: str) -> Delivery:
+    """Raises NotFound."""
+    row = connection.execute(_DELIVERY, {"id": delivery_id}).first()
+    if row is None:
+        raise NotFound("there is no such delivery")
+    return delivery_of(row)
+
+
+def attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
+    return [
+        Attempt(
+            number=row.number,
+            worker=row.worker,
+            package_version=row.package_version,
+            case_digest=row.case_digest,
+            request_digest=row.request_digest,
+            possible_repeat=row.possible_repeat,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            outcome=row.outcome,
+            failure=row.failure,
+            code=row.code,
+        )
+        for row in connection.execute(_ATTEMPTS, {"id": delivery_id})
+    ]
+
+
+def suspected_duplicate(connection: Connection, client: str, digest: str, since: datetime) -> str | None:
+    """The latest submission of this client with the same content since then."""
+    found: str | None = connection.execute(
+        _DUPLICATE, {"client": client, "digest": digest, "since": since}
+    ).scalar_one_or_none()
+    return found
+
+
+def backlog(connection: Connection) -> int:
+    """Deliveries that a machine still has to move; dead ones wait for people and hold up nobody."""
+    count: int = connection.execute(_BACKLOG).scalar_one()
+    return count
+
+
+def search(connection: Connection, text: str) -> list[str]:
+    """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
+    rows = connection.execute(_SEARCH.limit(_SEARCH_LIMIT), {"text": text.strip()})
+    return [row.submission_id for row in rows]
+
+
+def load(connection: Connection, keys: KeyRing, submission_id: str) -> tuple[Submission, Checked]:
+    """A submission as it was handed in and judged, data included. Raises NotFound, ContentErased, ContentDamaged."""
+    row = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    if row is None:
+        raise NotFound("there is no such submission")
+    data = b"".join(open_part(connection, keys, submission_id, "data").read(connection))
+    record = read_record(connection, keys, submission_id)
+    parts = {
+        part.name: Part(f"{submission_id}/{part.number}", part.name, part.media_type, part.size, part.sha512)
+        for part in connection.execute(_PARTS, {"id": submission_id})
+    }
+    submission = Submission(
+        submission_id=submission_id,
+        channel=cast(Channel, row.channel),
+        client=row.client,
+        inbox_key=row.inbox_key,
+        received_at=row.received_at,
+        schema_uri=row.schema_uri,
+        media_type=row.media_type,
+        data=data,
+        metadata=record["metadata"],
+        metadata_version=row.metadata_version,
+        digest=row.digest,
+        service_identifier=row.service_identifier,
+        case_id=row.case_id,
+        kind=cast(Kind, row.kind),
+        attachments=tuple(Attachment(**{**a, "part": parts[a["part"]]}) for a in record["attachments"]),
+        parts=tuple(parts.values()),
+        traceparent=row.traceparent,
+    )
+    checked = Checked(
+        service=row.service,
+        department=row.department,
+        standard=row.standard,
+        message=row.message,
+        valid=row.valid,
+        decision=row.decision,
+        findings=tuple(Finding.from_dict(f) for f in record["findings"]),
+        test=row.test,
+    )
+    return submission, checked
+
+
+# ---------------------------------------------------------------- dead letters
+
+FILTERS = ("target", "service", "department", "failure", "state", "fingerprint", "delivery_id", "submission_id")
+
+
+def dead_letters(connection: Connection, *, limit: int, after: str | None, **filters: str | None) -> list[DeadLetter]:
+    """Newest first; `after`: the last `dead_id` of the page before. filters: equal values; None = any."""
+    c = t.dead_letter.c
+    statement = select(t.dead_letter)
+    for name, value in filters.items():
+        if name not in FILTERS:
+            raise ValueError(f"dead letters cannot be filtered by {name}; use one of {', '.join(FILTERS)}")
+        if value is not None:
+            statement = statement.where(c[name] == value)
+    if after is not None:
+        last = dead_letter(connection, after)
+        statement = statement.where(
+            or_(c.died_at < last.died_at, and_(c.died_at == last.died_at, c.dead_id < last.dead_id))
+        )
+    rows = connection.execute(statement.order_by(c.died_at.desc(), c.dead_id.desc()).limit(limit))
+    return [_letter(row) for row in rows]
+
+
+def dead_letter(connection: Connection, dead_id: str) -> DeadLetter:
+    """Raises NotFound."""
+    row = connection.execute(select(t.dead_letter).where(t.dead_letter.c.dead_id == dead_id)).first()
+    if row is None:
+        raise NotFound("there is no such dead letter")
+    return _letter(row)
+
+
+def dead_groups(connection: Connection, department: str | None) -> list[DeadGroup]:
+    """Open dead letters by cause, the largest group first."""
+    c = t.dead_letter.c
+    count = func.count().label("count")
+    statement = (
+        select(
+            c.fingerprint,
+            func.max(c.target).label("target"),
+            func.max(c.failure).label("failure"),
+            func.max(c.code).label("code"),
+            func.max(c.place).label("place"),
+            func.max(c.text).label("text"),
+            func.max(c.remedy).label("remedy"),
+            count,
+            func.min(c.died_at).label("first_seen"),
+            func.max(c.died_at).label("last_seen"),
+        )
+        .where(c.state == "open")
+        .group_by(c.fingerprint)
+        .order_by(count.desc(), c.fingerprint)
+    )
+    if department is not None:
+        statement = statement.where(c.department == department)
+    return [DeadGroup(**row._mapping) for row in connection.execute(statement)]
+
+
+def _letter(row: Row[Any]) -> DeadLetter:
+    return DeadLetter(
+        dead_id=row.dead_id,
+        delivery_id=row.delivery_id,
+        submission_id=row.submission_id,
+        case_id=row.case_id,
+        service=row.service,
+        target=row.target,
+        department=row.department,
+        failure=row.failure,
+        code=row.code,
+        place=row.place,
+        fingerprint=row.fingerprint,
+        text=row.text,
+        remedy=row.remedy,
+        source=row.source,
+        attempts=row.attempts,
+        received_at=row.received_at,
+        died_at=row.died_at,
+        state=row.state,
+        broker=row.broker,
+    )
+
+
+def circuit(connection: Connection, target: str) -> dict[str, Any] | None:
+    row = connection.execute(select(t.circuit.c.state).where(t.circuit.c.target == target)).first()
+    return None if row is None else dict(row.state)
+
+
+def counts(connection: Connection) -> dict[str, int]:
+    """Deliveries by state: what every night must add up."""
+    rows: Sequence[Row[Any]] = connection.execute(
+        select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state)
+    ).all()
+    return {row.state: row.deliveries for row in rows}
