@@ -1,7 +1,7 @@
 """What every adapter is: one small protocol, and three errors that carry the decision.
 
-An adapter translates its protocol's faults into `Retryable`, `Permanent` or `OutcomeUnknown`; nothing else in the gateway
-decides whether something may be sent again. The question is never "how bad" but "did the target act?".
+An adapter translates its protocol's faults into `Retryable`, `Permanent` or `OutcomeUnknown`; nothing else in the
+gateway decides whether something may be sent again. The question is never "how bad" but "did the target act?".
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from xoev_schemas.findings import Finding
 
 FailureClass = Literal[
-    "unavailable",        # nothing arrived: refused, DNS, TLS handshake, 503
-    "throttled",          # 429, 503 + Retry-After
-    "unknown_outcome",    # sent, and nobody can know
-    "rejected_by_target", # 400, 409, 422, SOAP Client fault: repeating cannot help
-    "auth",               # 401, 403, certificate
-    "mapping",            # required source missing, code without counterpart (raised by the mapping, not by adapters)
-    "contract",           # operation or field unknown to the target, answer against its own schema
-    "poison",             # the worker died on it n times, or the broker's delivery limit
-    "expired",            # give-up time over
-    "bug",                # any other exception in our own code
+    "unavailable",  # nothing arrived: refused, DNS, TLS handshake, 503
+    "throttled",  # 429, 503 + Retry-After
+    "unknown_outcome",  # sent, and nobody can know
+    "rejected_by_target",  # 400, 409, 422, SOAP Client fault: repeating cannot help
+    "auth",  # 401, 403, certificate
+    "mapping",  # required source missing, code without counterpart (raised by the mapping, not by adapters)
+    "contract",  # operation or field unknown to the target, answer against its own schema
+    "poison",  # the worker died on it n times, or the broker's delivery limit
+    "expired",  # give-up time over
+    "bug",  # any other exception in our own code
 ]
 
 
@@ -134,7 +134,9 @@ class Adapter(Protocol):
         ...
 
     def deliver(self, request: Request) -> Receipt:
-        """Send once, within the target's `timeout`. Raises Retryable, Permanent or OutcomeUnknown; never anything else."""
+        """Send once, within the target's `timeout`. Raises Retryable, Permanent or OutcomeUnknown; never anything
+        else.
+        """
         ...
 
     def probe(self, key: str) -> Receipt | None:
@@ -154,7 +156,9 @@ class Adapter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """One leaf or group of the target's request: dotted path (`Vorgang.Antragsteller.Name`), whether it must be filled."""
+    """One leaf or group of the target's request: dotted path (`Vorgang.Antragsteller.Name`), whether it must be
+    filled.
+    """
 
     path: str
     required: bool
@@ -168,7 +172,8 @@ class FieldSpec:
 class TargetConfig:
     """What an adapter is built from: the target's folder and its settings as read from `target.yaml`.
 
-    settings: everything in the file that the gateway itself does not read (`url`, `wsdl`, `operation`, `openapi`, `queue` …).
+    settings: everything in the file that the gateway itself does not read (`url`, `wsdl`, `operation`, `openapi`,
+    `queue` …).
     secrets: `${file:…}` and `${env:…}` references in settings are resolved before the adapter sees them.
     """
 

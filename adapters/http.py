@@ -1,0 +1,310 @@
+"""HTTP to a department system, for every adapter that speaks it: one exchange, bounded, and what its failures mean.
+
+`HttpConnection.send` returns whatever HTTP answer came; everything else is one of the three errors. `status_error`
+says what a status means where the body says nothing better. What no table here lists is unknown.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import logging
+import re
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from adapters import deadline
+from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable
+from adapters.http_auth import Auth, AuthSettings
+from adapters.settings import AdapterSettings, FaultRule
+
+RETRY_AFTER_CAP = 24 * 3600.0
+"""Seconds. A target that asks for more is asked again after a day."""
+
+# These write URLs, headers or whole messages at their chattier levels.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("httpcore").setLevel(logging.INFO)
+
+_REFUSED_BY_TLS = re.compile(r"CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_DENIED")
+"""Reasons of TLS alerts by which a server turns a client away (`TLSV13_ALERT_CERTIFICATE_REQUIRED`,
+`TLSV1_ALERT_UNKNOWN_CA` …).
+"""
+
+
+def _http_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an address starts with http:// or https:// and names a host")
+    return value
+
+
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+
+
+class TlsSettings(BaseModel):
+    """ca_bundle: PEM of the authorities believed (default: the system's). client_certificate, client_key: PEM; paths
+    from the target's folder.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    ca_bundle: str | None = None
+    client_certificate: str | None = None
+    client_key: str | None = None
+    client_key_password: str | None = None
+
+
+class HttpSettings(AdapterSettings):
+    """What every HTTP target may say. connect_timeout: seconds; the bound over all is the target's `timeout`.
+
+    proxy: URL of an outgoing proxy; the environment's proxy variables are not read.
+    max_answer_bytes: more is not read, and the outcome unknown.
+    """
+
+    url: HttpUrl
+    headers: dict[str, str] = Field(default_factory=dict)
+    auth: AuthSettings | None = None
+    tls: TlsSettings = TlsSettings()
+    proxy: HttpUrl | None = None
+    connect_timeout: float = Field(default=10.0, gt=0)
+    max_answer_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
+    faults: list[FaultRule] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer as received. headers: names in lower case. complete: False when the body passed
+    `max_answer_bytes`.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    complete: bool = True
+
+    @property
+    def media_type(self) -> str:
+        """Without parameters, lower case; empty when the target named none."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def is_html(self) -> bool:
+        """A page for people: a login, a proxy, an application server's error."""
+        start = self.body[:200].lstrip().lower()
+        return self.media_type in ("text/html", "application/xhtml+xml") or start.startswith(
+            (b"<!doctype html", b"<html")
+        )
+
+    def text(self) -> str:
+        """The body as text, for `detail` and the table of faults; may hold personal data."""
+        return self.body[:65536].decode("utf-8", errors="replace")
+
+
+class HttpConnection:
+    """Connections to one target. Thread-safe: httpx's pool is, and every exchange keeps its own state.
+
+    timeout: seconds for a whole exchange. Cookies are not kept: an answer for one case must not colour the next
+    request.
+    """
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        folder: Path,
+        timeout: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._timeout = timeout
+        self._clock = clock
+        self._auth = Auth(settings.auth, self._exchange)
+        self._client = httpx.Client(
+            transport=deadline.DeadlineTransport(
+                ssl_context(settings.tls, folder), keep_alive=settings.repeatable, proxy=settings.proxy
+            ),
+            timeout=httpx.Timeout(timeout, connect=min(settings.connect_timeout, timeout)),
+            headers={"User-Agent": "ozg-gateway", "Accept-Encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            follow_redirects=False,
+            trust_env=False,
+        )
+
+    def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
+        """One request, authorised; a 401 leads to one more with a fresh token where there is one. Any HTTP answer is
+        returned.
+
+        Raises Retryable, Permanent or OutcomeUnknown when there is none.
+        """
+        given = {**self._settings.headers, **(headers or {})}
+        with deadline.exchange(self._timeout):
+            answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
+            if answer.status == 401 and self._auth.renew():
+                answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
+        return answer
+
+    def knock(self, url: str) -> None:
+        """Is somebody there who knows us? Any answer will do but a refusal of our credentials or "not now".
+
+        Raises Retryable or Permanent.
+        """
+        try:
+            error = status_error(self.send("GET", url), self._clock())
+        except OutcomeUnknown as unknown:
+            raise Retryable(unknown.code, detail=unknown.detail) from unknown
+        if isinstance(error, Retryable) or (error is not None and error.failure == "auth"):
+            raise error
+
+    def status_error(self, answer: Answer) -> DeliveryError | None:
+        """`status_error` with this connection's clock."""
+        return status_error(answer, self._clock())
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+        fresh = {} if self._settings.repeatable else {"Connection": "close"}
+        with deadline.continued(self._timeout) as wire:
+            try:
+                with self._client.stream(method, url, headers={**headers, **fresh}, content=content) as response:
+                    return self._read(response)
+            except Exception as error:
+                raise wire_error(error, wire) from error
+
+    def _read(self, response: httpx.Response) -> Answer:
+        body = bytearray()
+        complete = True
+        for chunk in response.iter_bytes():
+            body += chunk
+            if len(body) > self._settings.max_answer_bytes:
+                del body[self._settings.max_answer_bytes :]
+                complete = False
+                break
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, bytes(body), complete)
+
+
+def ssl_context(tls: TlsSettings, folder: Path) -> ssl.SSLContext:
+    """Verifies the server always; with a client certificate where the target has one. Raises OSError (ssl.SSLError)
+    if a file is unusable.
+    """
+    context = ssl.create_default_context(cafile=str(folder / tls.ca_bundle) if tls.ca_bundle else None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if tls.client_certificate:
+        key = str(folder / tls.client_key) if tls.client_key else None
+        context.load_cert_chain(str(folder / tls.client_certificate), key, tls.client_key_password)
+    return context
+
+
+# --- What a failure means -------------------------------------------------------------------------------------------
+
+
+def status_error(answer: Answer, now: datetime) -> DeliveryError | None:
+    """What a status means where the body says nothing better; None for success (2xx that is no HTML page)."""
+    status, detail = answer.status, answer.text()
+    code = f"http.{status}"
+    if 200 <= status < 300:
+        return Permanent("http.html", failure="contract", detail=detail) if answer.is_html else None
+    if status in (408, 425, 429, 503):
+        wait = retry_after(answer.headers.get("retry-after"), now)
+        throttled = status == 429 or wait is not None
+        return Retryable(code, failure="throttled" if throttled else "unavailable", detail=detail, retry_after=wait)
+    if status in (401, 403, 407):
+        return Permanent(code, failure="auth", detail=detail)
+    if status in (400, 409, 413, 422):
+        return Permanent(code, detail=detail)
+    if 300 <= status < 500:
+        return Permanent(code, failure="contract", detail=detail)  # a redirect, a wrong path, method or media type
+    return OutcomeUnknown(code, detail=detail)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds of a `Retry-After` header (RFC 9110 §10.2.3: seconds or a date), between 0 and a day; None when there
+    is no usable one.
+    """
+    if not value:
+        return None
+    if value.strip().isdigit():
+        seconds = float(value.strip()[:9])
+    else:
+        try:
+            seconds = (email.utils.parsedate_to_datetime(value) - now).total_seconds()
+        except (ValueError, TypeError):  # TypeError: a date without zone
+            return None
+    return min(max(seconds, 0.0), RETRY_AFTER_CAP)
+
+
+def wire_error(error: Exception, wire: deadline.Exchange) -> DeliveryError:
+    """What an exception of an exchange means. The question is only: can the target have acted?"""
+    if isinstance(error, DeliveryError):
+        return error
+    if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError | httpx.InvalidURL):
+        return Permanent("http.request_invalid", failure="contract", detail=str(error))
+    if isinstance(error, httpx.ProxyError):
+        # The tunnel was not made, so the target saw nothing.
+        refused = "407" in str(error)
+        return Permanent("proxy.auth", failure="auth") if refused else Retryable("proxy.failed", detail=str(error))
+    if (tls := _tls_error(error, wire)) is not None:
+        return tls
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout) or wire.sent == 0:
+        return Retryable(_connect_code(error), detail=str(error))
+    return OutcomeUnknown(_UNKNOWN.get(type(error), "http.broken_off"), detail=str(error))
+
+
+_UNKNOWN: Mapping[type[Exception], str] = {
+    httpx.ReadTimeout: "http.read_timeout",
+    httpx.WriteTimeout: "http.write_timeout",
+    httpx.RemoteProtocolError: "http.closed",
+    httpx.ReadError: "tcp.reset",
+    httpx.WriteError: "tcp.reset",
+    httpx.DecodingError: "http.answer_unreadable",
+}
+
+
+def _tls_error(error: Exception, wire: deadline.Exchange) -> DeliveryError | None:
+    """Certificates. With TLS 1.3 a server refuses ours only after our first write, as a read error; nothing was read
+    then.
+
+    An end of file without an alert stays undecided (retryable while connecting, else unknown): the server may have
+    acted.
+    """
+    cause = _cause(error, ssl.SSLError)
+    if cause is None or wire.read > 0:
+        return None
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return Permanent("tls.server_certificate", failure="auth", detail=str(cause))
+    if _REFUSED_BY_TLS.search(str(cause.reason or "")):
+        return Permanent("tls.client_certificate", failure="auth", detail=str(cause))
+    if isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError) or wire.sent > 0:
+        return None
+    return Permanent("tls.handshake", failure="contract", detail=str(cause))
+
+
+def _connect_code(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "tcp.connect_timeout"
+    if _cause(error, socket.gaierror) is not None:
+        return "dns.failed"
+    if _cause(error, ConnectionRefusedError) is not None:
+        return "tcp.refused"
+    return "tls.broken_off" if _cause(error, ssl.SSLError) is not None else "tcp.unreachable"
+
+
+Cause = TypeVar("Cause", bound=BaseException)
+
+
+def _cause(error: BaseException | None, kind: type[Cause]) -> Cause | None:
+    """The first exception of `kind` in the chain of causes."""
+    while error is not None:
+        if isinstance(error, kind):
+            return error
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,0 +1,200 @@
+"""A target's OpenAPI document (3.0, 3.1), JSON or YAML, from one local file: bodies checked, fields listed.
+
+Documents of real systems are thin: what they do not declare is not checked, what they declare is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+import jsonschema_rs
+import yaml
+
+from adapters.base import FieldSpec
+
+_DEPTH = 40
+"""Levels of a schema that are listed as fields; a recursive schema would have no end."""
+
+
+class OpenApiUnusable(Exception):
+    """The document cannot be read, or lacks what was asked for. Names no values."""
+
+
+class OpenApiOperation:
+    """One method of one path. Thread-safe: compiled validators keep no state."""
+
+    def __init__(self, document: Mapping[str, Any], name: str, operation: Mapping[str, Any]) -> None:
+        self.name = name
+        self._document = document
+        body = _resolved(document, operation.get("requestBody"))
+        self.body_schema = _json_schema(body)
+        self._body = self._compiled(self.body_schema)
+        self._answers: dict[str, Any] = {}
+        self.answer_schemas: dict[str, Any] = {}
+        for status, response in (operation.get("responses") or {}).items():
+            schema = _json_schema(_resolved(document, response))
+            self.answer_schemas[str(status).upper()] = schema
+            self._answers[str(status).upper()] = self._compiled(schema)
+
+    def body_errors(self, body: Any) -> list[str]:
+        """What the operation's schema says against a request body; may repeat values."""
+        return _errors(self._body, body)
+
+    def answer_errors(self, status: int, body: Any) -> list[str]:
+        """What the schema of that status (else of its class, else the default) says against an answer; may repeat
+        values.
+        """
+        for name in (str(status), f"{status // 100}XX", "DEFAULT"):
+            if name in self._answers:
+                return _errors(self._answers[name], body)
+        return []
+
+    def has_body(self, status: int) -> bool:
+        """Whether an answer of this status is declared with a JSON body."""
+        return self.answer_schemas.get(str(status)) is not None
+
+    def fields(self) -> list[FieldSpec] | None:
+        """Leaves and groups of the request body; None when the document does not describe it."""
+        return None if self.body_schema is None else list(_fields(self._document, self.body_schema, "", _DEPTH))
+
+    def answer_fields(self) -> list[FieldSpec]:
+        """Leaves and groups of every 2xx answer, those of a list's items like those of an object."""
+        found: list[FieldSpec] = []
+        for status, schema in self.answer_schemas.items():
+            if status.startswith("2") and schema is not None:
+                found += _fields(self._document, schema, "", _DEPTH)
+        return found
+
+    def _compiled(self, schema: Any) -> Any:
+        if schema is None:
+            return None
+        whole = {**schema, "components": self._document.get("components", {})}
+        old = str(self._document["openapi"]).startswith("3.0")
+        kind = jsonschema_rs.Draft4Validator if old else jsonschema_rs.Draft202012Validator
+        try:
+            return kind(_with_null(whole) if old else whole, validate_formats=True, retriever=_refuse)
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            raise OpenApiUnusable(f"the schema of {self.name} cannot be used: {error}") from error
+
+
+class OpenApi:
+    """The document. Raises OpenApiUnusable from the constructor."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            text = path.read_text(encoding="utf-8")
+            self._document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            raise OpenApiUnusable(f"{path.name} cannot be read: {error}") from error
+        if not isinstance(self._document, dict) or not str(self._document.get("openapi", "")).startswith("3."):
+            raise OpenApiUnusable(f"{path.name} is not an OpenAPI 3 document")
+
+    def operation(self, method: str, path: str) -> OpenApiOperation:
+        """By method and path as in the document, without query. Raises OpenApiUnusable with the nearest name."""
+        wanted = f"{method.upper()} {path.partition('?')[0]}"
+        known: dict[str, Any] = {}
+        for name, item in (self._document.get("paths") or {}).items():
+            for verb, operation in _resolved(self._document, item).items():
+                if isinstance(operation, dict):
+                    known[f"{verb.upper()} {name}"] = operation
+        if wanted not in known:
+            near = get_close_matches(wanted, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}."
+            raise OpenApiUnusable(f"there is no operation {wanted}; {hint}")
+        return OpenApiOperation(self._document, wanted, known[wanted])
+
+
+def plain(value: Any) -> Any:
+    """A body as the JSON library knows it: amounts (`Decimal`) become numbers, exactly up to 15 digits."""
+    if isinstance(value, Mapping):
+        return {name: plain(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _refuse(uri: str) -> NoReturn:
+    raise ValueError(f"{uri} is not in this file: bring a copy into the document")
+
+
+def _resolved(document: Mapping[str, Any], value: Any) -> Any:
+    """Follow `$ref`s inside the document. Raises OpenApiUnusable for one that leads nowhere, in a circle or
+    elsewhere.
+    """
+    for _ in range(_DEPTH):
+        if not isinstance(value, Mapping) or "$ref" not in value:
+            return value
+        reference = str(value["$ref"])
+        value = document
+        for part in reference.removeprefix("#/").split("/"):
+            name = part.replace("~1", "/").replace("~0", "~")
+            value = value.get(name) if isinstance(value, Mapping) else None
+        if value is None:
+            raise OpenApiUnusable(f"{reference} leads nowhere")
+    raise OpenApiUnusable("references go in a circle")
+
+
+def _json_schema(holder: Any) -> Any:
+    """The schema of the JSON content of a request body or response, or None."""
+    for media_type, content in ((holder or {}).get("content") or {}).items():
+        essence = media_type.partition(";")[0].strip().lower()
+        if essence == "application/json" or essence.endswith("+json"):
+            return content.get("schema")
+    return None
+
+
+def _with_null(schema: Any) -> Any:
+    """OpenAPI 3.0's `nullable: true` in words of JSON Schema."""
+    if isinstance(schema, list):
+        return [_with_null(item) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    changed = {name: _with_null(member) for name, member in schema.items()}
+    if changed.get("nullable") is True and isinstance(changed.get("type"), str):
+        changed["type"] = [changed["type"], "null"]
+        if isinstance(changed.get("enum"), list):
+            changed["enum"] = [*changed["enum"], None]
+    return changed
+
+
+def _errors(validator: Any, value: Any) -> list[str]:
+    if validator is None:
+        return []
+    return [
+        f"/{'/'.join(str(part) for part in error.instance_path)}: {error.message}"
+        for error in validator.iter_errors(plain(value))
+    ]
+
+
+def _fields(document: Mapping[str, Any], schema: Any, prefix: str, depth: int) -> Iterator[FieldSpec]:
+    schema = _resolved(document, schema)
+    if depth == 0 or not isinstance(schema, Mapping):
+        return
+    for part in schema.get("allOf", ()):
+        yield from _fields(document, part, prefix, depth - 1)
+    if "items" in schema:
+        yield from _fields(document, schema["items"], prefix, depth - 1)
+    required = set(schema.get("required", ()))
+    for name, member in (schema.get("properties") or {}).items():
+        inner = _resolved(document, member)
+        repeated = isinstance(inner, Mapping) and "items" in inner
+        leaf = _resolved(document, inner["items"]) if repeated else inner
+        yield _spec(f"{prefix}{name}", name in required, leaf if isinstance(leaf, Mapping) else {}, repeated)
+        yield from _fields(document, inner, f"{prefix}{name}.", depth - 1)
+
+
+def _spec(path: str, required: bool, schema: Mapping[str, Any], repeated: bool) -> FieldSpec:
+    kind = schema.get("type", "")
+    if isinstance(kind, list):
+        kind = next((name for name in kind if name != "null"), "")
+    group = kind == "object" or "properties" in schema or "allOf" in schema
+    allowed = tuple(str(value) for value in schema.get("enum", ()) if value is not None)
+    type_name = "group" if group else str(schema.get("format") or kind or "any")
+    return FieldSpec(path, required, type_name, allowed, schema.get("maxLength"), repeated)

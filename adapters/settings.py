@@ -1,0 +1,172 @@
+"""What adapters share in reading their part of `target.yaml`: strict models, conditions on answers, the table of
+faults.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from adapters import paths
+from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable, TargetConfig
+from xoev_schemas.findings import Finding, Text
+
+_FAULT_TEXT = 64 * 1024
+"""Characters of a foreign text that the table of faults looks at: bounds what a bad pattern can cost."""
+
+
+def _is_path(value: str) -> str:
+    paths.parse(value)
+    return value
+
+
+def _is_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+PathText = Annotated[str, AfterValidator(_is_path)]
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+
+
+class AdapterSettings(BaseModel):
+    """Base of every adapter's settings. Unknown names are refused, because a misspelt one would be ignored silently.
+
+    repeatable: may the same request be sent twice? The gateway decides with it what follows an unknown outcome; here
+    it only decides whether connections are kept open (a kept one that the target has just closed makes an outcome
+    unknown).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=False)
+
+    repeatable: bool = False
+
+
+class Condition(BaseModel):
+    """A value in the answer and what it must be: `{path: $.status, equals: 0}` or a list of allowed values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: PathText
+    equals: str | int | bool | list[str | int | bool]
+
+    def judge(self, read: Callable[[str], Any]) -> bool | None:
+        """Does it hold? None = the answer has no such value. `read` gives the value at a path, or None."""
+        found = read(self.path)
+        if found is None:
+            return None
+        wanted = self.equals if isinstance(self.equals, list) else [self.equals]
+        return _plain(found) in {_plain(value) for value in wanted}
+
+
+def _plain(value: Any) -> str:
+    """As text, so that XML's `true` and `0` equal YAML's."""
+    return str(value).lower() if isinstance(value, bool) else str(value).strip()
+
+
+class FaultRule(BaseModel):
+    """One row of a target's table of faults, asked before the general rules: detail beats code.
+
+    match: regular expression, searched in `STATUS CODE TEXT` of the fault or problem, as the target sent it.
+    outcome: `already_there` = the target has it under our key, which is success.
+    code: normalised code of the attempt, without personal data.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    match: Pattern
+    outcome: Literal["retryable", "permanent", "unknown", "already_there"]
+    code: str = "target.fault"
+
+    def error(self, detail: str) -> DeliveryError | None:
+        """The error this row stands for; None for `already_there`."""
+        if self.outcome == "retryable":
+            return Retryable(self.code, detail=detail)
+        if self.outcome == "permanent":
+            return Permanent(self.code, detail=detail)
+        if self.outcome == "unknown":
+            return OutcomeUnknown(self.code, detail=detail)
+        return None
+
+
+def first_match(rules: list[FaultRule], text: str) -> FaultRule | None:
+    """The first row whose pattern is found in the text, or None."""
+    return next((rule for rule in rules if re.search(rule.match, text[:_FAULT_TEXT], re.IGNORECASE | re.DOTALL)), None)
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def read_settings(model: type[Model], config: TargetConfig) -> tuple[Model | None, list[Finding]]:
+    """A target's settings as `model`; (None, findings) when they are wrong, all faults at once."""
+    return _read(model, config.settings, config, "")
+
+
+def read_probe(model: type[Model], config: TargetConfig) -> tuple[Model | None, list[Finding]]:
+    """A target's `probe:` as `model`; (None, []) when it has none."""
+    return _read(model, config.probe, config, "probe.") if config.probe is not None else (None, [])
+
+
+def _read(
+    model: type[Model], values: Mapping[str, Any], config: TargetConfig, prefix: str
+) -> tuple[Model | None, list[Finding]]:
+    try:
+        return model.model_validate(dict(values)), []
+    except ValidationError as error:
+        return None, [_setting_finding(model, dict(e), config, prefix) for e in error.errors(include_input=False)]
+
+
+def _setting_finding(model: type[BaseModel], error: Mapping[str, Any], config: TargetConfig, prefix: str) -> Finding:
+    name = prefix + ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = get_close_matches(str(error["loc"][-1]), list(model.model_fields), n=1)
+        return config_finding(
+            config,
+            f"{name}: Diese Einstellung gibt es hier nicht.",
+            f"{name}: there is no such setting here.",
+            remedy=Text(f"Gemeint war vielleicht {near[0]}.", f"Did you mean {near[0]}?") if near else None,
+            found=name,
+        )
+    if error["type"] == "missing":
+        return config_finding(
+            config,
+            f"{name}: Diese Einstellung fehlt.",
+            f"{name}: this setting is missing.",
+            remedy=Text("Ergänzen Sie sie in der Datei.", "Add it to the file."),
+        )
+    return config_finding(
+        config,
+        f"{name}: Der Wert ist nicht zulässig.",
+        f"{name}: {error['msg']}",
+        remedy=Text("Berichtigen Sie den Wert.", "Correct the value."),
+        found=name,
+    )
+
+
+def config_finding(
+    config: TargetConfig,
+    de: str,
+    en: str,
+    *,
+    remedy: Text | None = None,
+    found: str | None = None,
+    code: str = "config.invalid",
+) -> Finding:
+    """An error in a target's configuration, placed at its file. Values never stand in it: they may be secrets."""
+    return Finding(
+        code,
+        "error",
+        "service",
+        Text(de, en),
+        path=str(Path(config.folder) / "target.yaml"),
+        found=found,
+        remedy=remedy or Text("", ""),
+    )

@@ -1,0 +1,275 @@
+"""A target's WSDL, from local files only: its operations, its types for checking messages, its fields for checking
+mappings.
+
+Three readers of one file, each for what it does best: zeep builds messages, lxml validates them (fast, one compiled
+schema per thread because lxml mixes error logs otherwise), xmlschema answers questions about types and facets.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import xmlschema
+import zeep
+from lxml import etree
+from zeep.wsdl import Document
+from zeep.wsdl.bindings import Soap12Binding
+from zeep.wsdl.bindings.soap import SoapBinding
+
+from adapters.base import FieldSpec
+
+XS = "{http://www.w3.org/2001/XMLSchema}"
+WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+
+_DEPTH = 40
+"""Levels of a type that are listed as fields; a recursive type would have no end."""
+
+# At DEBUG it writes whole messages.
+logging.getLogger("zeep").setLevel(logging.INFO)
+
+
+class WsdlUnusable(Exception):
+    """The WSDL (or a schema it needs) cannot be read, or lacks what was asked for. The text is in English and names
+    no values.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of one port. binding: `{namespace}name`.
+
+    request, response: names of the body's element; response None = one-way.
+    """
+
+    name: str
+    action: str
+    binding: str
+    soap12: bool
+    request: str
+    response: str | None
+
+
+class LocalTransport(zeep.Transport):
+    """Loads files and nothing else: a WSDL that imports from the network is refused instead of fetched."""
+
+    def load(self, url: str) -> bytes:
+        return _local_path(url).read_bytes()
+
+
+class Wsdl:
+    """Parsed once, shared by all threads. Raises WsdlUnusable from the constructor."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.resolve()
+        self._threads = threading.local()
+        try:
+            self._schemas = list(_inline_schemas(self._path, set()))
+            # Any: zeep is annotated for a class here and wants an object.
+            transport: Any = LocalTransport()  # type: ignore[no-untyped-call]
+            self.document = Document(
+                str(self._path),
+                transport,
+                settings=zeep.Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False),
+            )
+            self._schema()
+        except WsdlUnusable:
+            raise
+        except Exception as error:  # three parsers, each with its own families of errors
+            raise WsdlUnusable(f"{path.name} cannot be read: {type(error).__name__}: {error}") from error
+
+    def operation(self, name: str, *, port: str | None = None) -> Operation:
+        """The operation of this name, of the given port or of the first that has it. Raises WsdlUnusable with the
+        nearest name.
+        """
+        seen: list[str] = []
+        for port_name, binding in self._bindings():
+            if port is not None and port_name != port:
+                continue
+            if name in binding.all():
+                return _operation(name, binding, binding.get(name))
+            seen.extend(binding.all())
+        near = get_close_matches(name, seen, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(set(seen))) or 'none'}."
+        raise WsdlUnusable(
+            f"{self._path.name} has no SOAP operation {name}{f' at port {port}' if port else ''}; {hint}"
+        )
+
+    def operations(self) -> list[Operation]:
+        """All usable operations of the first SOAP port."""
+        for _, binding in self._bindings():
+            return [_operation(name, binding, operation) for name, operation in binding.all().items()]
+        return []
+
+    def errors(self, element: etree._Element) -> list[str]:
+        """What the WSDL's types say against this element and everything in it; may repeat values. Empty = valid."""
+        schema = self._schema()
+        if schema.validate(element):
+            return []
+        log: Any = schema.error_log  # its stub lacks __iter__
+        return [f"{error.path}: {error.message}" for error in log]
+
+    def fields(self, element: str) -> list[FieldSpec]:
+        """Every leaf and group below a global element, outermost first; `required` holds below a present parent."""
+        declared = self._model.maps.elements.get(element)
+        return list(_fields(declared.type, "", True, _DEPTH)) if declared is not None else []
+
+    def _bindings(self) -> Iterator[tuple[str, Any]]:
+        for service in self.document.services.values():
+            for port in service.ports.values():
+                if isinstance(port.binding, SoapBinding):
+                    yield port.name, port.binding
+
+    def _schema(self) -> etree.XMLSchema:
+        compiled: etree.XMLSchema | None = getattr(self._threads, "schema", None)
+        if compiled is None:
+            compiled = self._threads.schema = _compile(self._schemas, self._path)
+        return compiled
+
+    @cached_property
+    def _model(self) -> Any:
+        texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in self._schemas]
+        return xmlschema.XMLSchema(texts, allow="local", defuse="always", base_url=self._path.parent.as_uri())
+
+
+def _operation(name: str, binding: Any, operation: Any) -> Operation:
+    if operation.style != "document":
+        raise WsdlUnusable(f"the operation {name} is {operation.style}/…; only document/literal is supported")
+    request = operation.input.body
+    response = operation.output.body if operation.output is not None else None
+    if request is None or not hasattr(request, "qname") or (response is not None and not hasattr(response, "qname")):
+        raise WsdlUnusable(f"the messages of operation {name} have no body element")
+    return Operation(
+        name,
+        operation.soapaction or "",
+        str(binding.name),
+        isinstance(binding, Soap12Binding),
+        str(request.qname),
+        str(response.qname) if response is not None else None,
+    )
+
+
+# --- The types: schemas inside the WSDL and beside it -----------------------------------------------------------------
+
+
+def _local_path(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.scheme not in ("", "file"):
+        raise WsdlUnusable(f"{url} is not a local file: bring a copy and correct the location in the WSDL")
+    return Path(unquote(parts.path))
+
+
+def _parser() -> etree.XMLParser:
+    return etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False, huge_tree=False)
+
+
+def _inline_schemas(path: Path, seen: set[Path]) -> Iterator[etree._Element]:
+    """The `xs:schema` elements of a WSDL and of those it imports, their locations made absolute."""
+    if path in seen:
+        return
+    seen.add(path)
+    root = etree.parse(str(path), _parser()).getroot()
+    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
+        raise WsdlUnusable(f"{path.name} has a DOCTYPE, which no WSDL needs")
+    for imported in root.iterfind(f"{WSDL}import"):
+        yield from _inline_schemas((path.parent / _local_path(imported.get("location", ""))).resolve(), seen)
+    for schema in root.iterfind(f"{WSDL}types/{XS}schema"):
+        for reference in schema.iterchildren(f"{XS}import", f"{XS}include", f"{XS}redefine"):
+            if location := reference.get("schemaLocation"):
+                reference.set("schemaLocation", (path.parent / _local_path(location)).resolve().as_uri())
+        yield schema
+
+
+class _Resolver(etree.Resolver):
+    """Gives libxml2 the inline schemas under made-up addresses, files as they are, and nothing from the network."""
+
+    def __init__(self, texts: dict[str, bytes]) -> None:
+        self._texts = texts
+
+    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]  # stubs lack it
+        if system_url in self._texts:
+            return self.resolve_string(self._texts[system_url], context, base_url=system_url)
+        _local_path(system_url)
+        return None
+
+
+def _compile(schemas: list[etree._Element], path: Path) -> etree.XMLSchema:
+    """One schema over all inline ones: a root that imports every namespace; one that has several schemas includes
+    them.
+    """
+    by_namespace: dict[str, list[str]] = {}
+    texts: dict[str, bytes] = {}
+    for number, schema in enumerate(schemas):
+        by_namespace.setdefault(schema.get("targetNamespace", ""), []).append(f"inline:{number}")
+    addresses = {
+        namespace: names[0] if len(names) == 1 else f"inline:all-{names[0]}"
+        for namespace, names in by_namespace.items()
+    }
+    for number, schema in enumerate(schemas):
+        for reference in schema.iterchildren(f"{XS}import"):
+            if reference.get("schemaLocation") is None and reference.get("namespace", "") in addresses:
+                reference.set("schemaLocation", addresses[reference.get("namespace", "")])
+        texts[f"inline:{number}"] = etree.tostring(schema)
+    for namespace, names in by_namespace.items():
+        if len(names) > 1:
+            texts[addresses[namespace]] = _gather("include", namespace, [("", name) for name in names])
+    parser = _parser()
+    parser.resolvers.add(_Resolver(texts))
+    root = _gather("import", None, list(addresses.items()))
+    return etree.XMLSchema(etree.fromstring(root, parser, base_url=path.as_uri()))
+
+
+def _gather(kind: str, target: str | None, parts: list[tuple[str, str]]) -> bytes:
+    schema = etree.Element(f"{XS}schema", attrib={"targetNamespace": target} if target else {})
+    for namespace, location in parts:
+        attributes = {"schemaLocation": location} | ({"namespace": namespace} if namespace else {})
+        etree.SubElement(schema, f"{XS}{kind}", attrib=attributes)
+    return etree.tostring(schema)
+
+
+# --- Fields -----------------------------------------------------------------------------------------------------------
+
+
+def _fields(kind: Any, prefix: str, required: bool, depth: int) -> Iterator[FieldSpec]:
+    if depth == 0 or kind.is_simple():
+        return
+    for name, attribute in kind.attributes.items():
+        if name:
+            yield _spec(f"{prefix}{attribute.local_name}", attribute.use == "required", attribute.type, repeated=False)
+    if kind.has_complex_content():
+        yield from _particles(kind.content, prefix, required, depth)
+
+
+def _particles(group: Any, prefix: str, required: bool, depth: int) -> Iterator[FieldSpec]:
+    """required: False below an optional group and in a choice, where none of several need be there."""
+    must = required and group.min_occurs > 0 and group.model != "choice"
+    for particle in group:
+        if isinstance(particle, xmlschema.validators.XsdGroup):
+            yield from _particles(particle, prefix, must, depth)
+        elif isinstance(particle, xmlschema.validators.XsdElement):
+            path = f"{prefix}{particle.local_name}"
+            repeated = particle.max_occurs is None or particle.max_occurs > 1
+            yield _spec(path, must and particle.min_occurs > 0, particle.type, repeated=repeated)
+            yield from _fields(particle.type, f"{path}.", True, depth - 1)
+
+
+def _spec(path: str, required: bool, kind: Any, *, repeated: bool) -> FieldSpec:
+    simple = kind if kind.is_simple() else (kind.content if kind.has_simple_content() else None)
+    if simple is None:
+        return FieldSpec(path, required, "group", repeated=repeated)
+    primitive = getattr(simple, "primitive_type", None)
+    return FieldSpec(
+        path,
+        required,
+        str(primitive.local_name) if primitive is not None else "string",
+        tuple(str(value) for value in getattr(simple, "enumeration", None) or ()),
+        getattr(simple, "max_length", None),
+        repeated,
+    )
