@@ -1,4 +1,4 @@
-"""Content: streamed in chunks of 1 MiB, encrypted before the first byte leaves memory, readable only in order and whole.
+"""Content: streamed in chunks of 1 MiB, encrypted before a byte leaves memory, readable only in order and whole.
 
 AES-256-GCM with one random key per submission, itself wrapped by the installation's key (`keys.py`). Every chunk is
 bound to its submission, part, place and to being the last one or not; so a chunk that is cut off, swapped, repeated or
@@ -229,7 +229,7 @@ def encrypt_part(
 
 
 def decrypt_part(cipher: ChunkCipher, part: Mapping[str, Any], chunk: Callable[[int], bytes | None]) -> Iterator[bytes]:
-    """The plaintext, chunk by chunk. chunk: the stored bytes at a place, None = there are none. Raises ContentDamaged."""
+    """The plaintext, chunk by chunk. chunk: the stored bytes at a place, None if missing. Raises ContentDamaged."""
     for sequence in range(part["chunks"]):
         stored = chunk(sequence)
         if stored is None:

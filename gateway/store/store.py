@@ -414,7 +414,7 @@ def _wrong_key(version: int) -> Finding:
         "error",
         "service",
         Text(
-            f"Inhalte der Datenbank sind mit dem Schlüssel {version} verschlüsselt, der hier fehlt oder ein anderer ist.",
+            f"Inhalte der Datenbank brauchen den Schlüssel {version}, der hier fehlt oder ein anderer ist.",
             f"Content in the database is encrypted with key {version}, which is missing here or is another one.",
         ),
         path=f"content-{version}.key",

@@ -1,4 +1,4 @@
-"""What workers write: the claim, the attempt before the call, the outcome after it. Fenced: a late writer is refused."""
+"""What workers write: the claim, the attempt before the call, the outcome after it. Fenced: who is late is refused."""
 
 from __future__ import annotations
 
