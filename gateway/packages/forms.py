@@ -1,0 +1,222 @@
+"""The form of package files (pydantic), and its errors as findings with file, line, column and the nearest key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import date
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from gateway.delivery.hours import parse_hours
+from gateway.mapping.problems import Problems, did_you_mean, nearest
+from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain
+from gateway.packages.model import OnInvalid
+from gateway.packages.periods import Period, parse_delay, parse_period
+from gateway.packages.regions import normalise_region
+from xoev_schemas.findings import Text
+
+CHANNELS = ("rest", "fit-connect", "xta")
+Channel = Literal["rest", "fit-connect", "xta"]
+Form = TypeVar("Form", bound=BaseModel)
+
+
+def _text(value: object) -> object:
+    """YAML reads `16` as a number; keys and codes are text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _period(value: object) -> Period:
+    return parse_period(str(value))
+
+
+def _fixed(period: Period) -> Period:
+    _ = period.fixed
+    return period
+
+
+def _hours(value: str) -> str:
+    parse_hours(value)
+    return value
+
+
+def _per_channel(value: object) -> object:
+    return dict.fromkeys(CHANNELS, value) if isinstance(value, str) else value
+
+
+def _certificate(value: object) -> object:
+    return value.replace(":", "").lower() if isinstance(value, str) else value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
+Line = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
+Duration = Annotated[Period, BeforeValidator(_period)]
+FixedDuration = Annotated[Duration, AfterValidator(_fixed)]
+Delay = Annotated[float, BeforeValidator(lambda value: parse_delay(str(value)))]
+Region = Annotated[str, BeforeValidator(_text), AfterValidator(normalise_region)]
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class AcceptsForm(_Form):
+    schema_: Line = Field(alias="schema")
+    mapping: Line = "mapping.yaml"
+    from_: date | None = Field(default=None, alias="from")
+
+
+class RequiresForm(_Form):
+    trust_level: Literal["none", "low", "substantial", "high"] = "none"
+    payment: Literal["none", "required"] = "none"
+
+
+class LawForm(_Form):
+    regime: Literal["vwvfg", "ao", "sgb"]
+    secrecy: Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")] = "none"
+
+
+class StatutoryForm(_Form):
+    duration: Duration
+    starts: Literal["received", "complete"] = "received"
+    basis: Line
+
+
+class KeepForm(_Form):
+    delivered: Duration = parse_period("P30D")
+    discarded: Duration = parse_period("P6M")
+
+
+class ServiceForm(_Form):
+    """`services/NAME/service.yaml`."""
+
+    title: Line
+    identifiers: list[Line] = []
+    department: Name
+    regions: list[Region] = []
+    addressees: dict[Channel, list[Line]] = {}
+    accepts: Annotated[list[AcceptsForm], Field(min_length=1)]
+    on_invalid: Annotated[dict[Channel, OnInvalid], BeforeValidator(_per_channel)] = {}
+    requires: RequiresForm = RequiresForm()
+    law: LawForm
+    transport_within: FixedDuration | None = None
+    statutory: StatutoryForm | None = None
+    targets: Annotated[list[Name], Field(min_length=1)]
+    keep: KeepForm = KeepForm()
+    test_messages: bool = True
+
+
+class RetryForm(_Form):
+    delays: Annotated[list[Delay], Field(min_length=1)]
+    give_up_after: FixedDuration = parse_period("P3D")
+    per_second: Annotated[float, Field(gt=0)] | None = None
+    parallel: Annotated[int, Field(ge=1, le=64)] | None = None
+
+
+class TargetForm(_Form):
+    """`targets/NAME/target.yaml`: what the gateway itself reads. Everything else in the file belongs to the adapter."""
+
+    adapter: Line
+    department: Name
+    request: Line = "request.yaml"
+    references: dict[str, Line] = {}
+    key: Line | None = None
+    repeatable: bool = False
+    probe: dict[str, Any] | None = None
+    retry: RetryForm | None = None
+    hours: Annotated[str, AfterValidator(_hours)] | None = None
+    accepts_test: bool = False
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+
+
+class CertificateForm(_Form):
+    sha256: Annotated[str, BeforeValidator(_certificate), Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ClientForm(_Form):
+    """`clients/NAME.yaml`."""
+
+    kind: Literal["portal", "department"]
+    issuer: Line | None = None
+    client_id: Line | None = None
+    certificate: CertificateForm | None = None
+    services: list[Name] | Literal["*"] | None = None
+    department: Name | None = None
+    secret_scrypt: Line | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> ClientForm:
+        if (self.client_id is None) != (self.issuer is None):
+            raise ValueError("client_id and issuer belong together")
+        if self.client_id is None and self.certificate is None:
+            raise ValueError("this client needs issuer and client_id, or certificate")
+        if self.kind == "portal" and (self.services is None or self.department is not None):
+            raise ValueError('a portal needs services (a list, or "*") and no department')
+        if self.kind == "department" and (self.department is None or self.services is not None):
+            raise ValueError("a department needs department and no services")
+        return self
+
+
+def read_form(form: type[Form], node: YamlNode, problems: Problems, *, without: Iterable[str] = ()) -> Form | None:
+    """The file's content in its form, or None with every fault added to `problems`. without: keys read elsewhere."""
+    if not isinstance(node, Members):
+        text = Text("Hier müssen benannte Angaben stehen.", "named settings must stand here.")
+        problems.add(node.place, "config.form", text)
+        return None
+    values = plain(node)
+    assert isinstance(values, dict)
+    try:
+        return form.model_validate({key: value for key, value in values.items() if key not in without})
+    except ValidationError as error:
+        for fault in error.errors(include_input=False, include_url=False):
+            _explain(form, node, fault["type"], fault["loc"], fault["msg"], problems)
+        return None
+
+
+def suspicious(name: str) -> str | None:
+    """A key of `target.yaml` that `name` is probably a slip of; None = a setting of the adapter."""
+    return nearest(name, [*keys_of(TargetForm), "when"], cutoff=0.88)
+
+
+def keys_of(form: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in form.model_fields.items()]
+
+
+def _explain(
+    form: type[BaseModel], node: Members, kind: str, location: tuple[str | int, ...], message: str, problems: Problems
+) -> None:
+    place = find(node, location)
+    name = str(location[-1]) if location else ""
+    where = ".".join(str(step) for step in location)
+    if kind == "missing":
+        text = Text(f"„{where}“ fehlt.", f"'{where}' is missing.")
+        problems.add(place, "config.missing_key", text)
+    elif kind == "extra_forbidden":
+        known = _keys_at(form, location[:-1])
+        text = Text(f"„{where}“ gibt es hier nicht.", f"there is no '{where}' here.")
+        remedy = did_you_mean(name, known)
+        problems.add(place, "config.unknown_key", text, remedy=remedy, allowed=", ".join(sorted(known)))
+    else:
+        # pydantic's words say what is expected; they never repeat the value.
+        expected = re.sub(r"^(Value error|Assertion failed), ", "", message)
+        text = Text(
+            f"Der Wert von „{where or 'Datei'}“ ist hier nicht möglich.", f"{where or 'this file'}: {expected}."
+        )
+        problems.add(place, "config.value", text, allowed=expected)
+
+
+def _keys_at(form: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
+    """Keys of the form that stands at `location` inside `form`."""
+    current: type[BaseModel] = form
+    for step in location:
+        fields = {field.alias or name: field for name, field in current.model_fields.items()}
+        if isinstance(step, str) and step in fields:
+            inner = [t for t in _types(fields[step].annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
+            current = inner[0] if inner else current
+    return keys_of(current)
+
+
+def _types(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation, *(found for argument in arguments for found in _types(argument))]

@@ -1,0 +1,150 @@
+"""What packages say, read and resolved. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from adapters.base import TargetConfig
+from gateway.mapping.language import CompiledMapping, Condition
+from gateway.packages.periods import Period
+
+if TYPE_CHECKING:
+    from xoev_schemas.registry import SchemaRef
+
+OnInvalid = Literal["reject", "clarify", "deliver_with_findings"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepts:
+    """One schema that a service takes. mapping: file name in the folder. ref: None if the schema is not installed."""
+
+    schema: str
+    mapping: str
+    from_date: date | None
+    compiled: CompiledMapping = field(repr=False)
+    ref: SchemaRef | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requires:
+    """What a submission must bring along; below it, it becomes a dead letter."""
+
+    trust_level: Literal["none", "low", "substantial", "high"] = "none"
+    payment: Literal["none", "required"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """regime: which procedure act applies. secrecy: which special secrecy protects the content (`steuer`, `sozial`)."""
+
+    regime: Literal["vwvfg", "ao", "sgb"]
+    secrecy: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Statutory:
+    """The department's own time limit. basis: the rule it follows from, for the screen."""
+
+    duration: Period
+    starts: Literal["received", "complete"]
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long content stays, counted from the end of the submission."""
+
+    delivered: Period
+    discarded: Period
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service package. Names of targets are resolved by `Packages`.
+
+    regions: normalised (see `regions.normalise_region`); empty = everywhere. addressees: channel → destination ids.
+    on_invalid: channel → what errors lead to, defaults filled in.
+    version: first 12 hex digits of SHA-256 over the package's files and its targets' request mappings.
+    inactive: why it takes nothing at present (its schema is not installed), else None.
+    data_schema: JSON Schema of the case's `data`; data_validator: the same, compiled.
+    """
+
+    name: str
+    title: str
+    identifiers: tuple[str, ...]
+    department: str
+    regions: tuple[str, ...]
+    addressees: Mapping[str, tuple[str, ...]]
+    accepts: tuple[Accepts, ...]
+    on_invalid: Mapping[str, OnInvalid]
+    requires: Requires
+    law: Law
+    transport_within: timedelta | None
+    statutory: Statutory | None
+    targets: tuple[str, ...]
+    keep: Keep
+    folder: Path
+    version: str
+    inactive: str | None = None
+    test_messages: bool = True
+    data_schema: Mapping[str, Any] | None = field(default=None, repr=False)
+    data_validator: Any = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """delays: seconds before the second, third … attempt; the last one repeats. give_up_after: seconds.
+
+    per_second, parallel: None = no limit of its own.
+    """
+
+    delays: tuple[float, ...] = (30.0, 120.0, 600.0, 3600.0, 21600.0)
+    give_up_after: float = 3 * 86400.0
+    per_second: float | None = None
+    parallel: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A department system. requests: service name → its request mapping; `""` = for every other service.
+
+    when: condition on the case; None = always. hours: as written; `gateway.delivery.hours` reads it.
+    """
+
+    name: str
+    adapter: str
+    config: TargetConfig
+    retry: RetryPolicy
+    hours: str | None
+    repeatable: bool
+    has_probe: bool
+    accepts_test: bool
+    department: str
+    when: Condition | None
+    folder: Path
+    requests: Mapping[str, CompiledMapping] = field(repr=False)
+
+    def request_for(self, service: str) -> CompiledMapping | None:
+        return self.requests.get(service) or self.requests.get("")
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who may talk to the gateway.
+
+    services: what a portal may send; None = all; empty for a department. department: whose cases it may fetch.
+    certificate_sha256: of the DER form, lower-case hex. secret_scrypt: only for the installation's own token issuer.
+    """
+
+    name: str
+    kind: Literal["portal", "department"]
+    issuer: str | None
+    client_id: str | None
+    certificate_sha256: str | None
+    services: tuple[str, ...] | None
+    department: str | None
+    secret_scrypt: str | None = field(default=None, repr=False)

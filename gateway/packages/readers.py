@@ -1,0 +1,214 @@
+"""One package file → one service, target or client. Faults go to `problems`; an unusable file gives None."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema_rs
+
+from adapters.base import TargetConfig
+from gateway.errors import ConfigurationError
+from gateway.mapping.language import CompiledMapping
+from gateway.mapping.problems import Place, Problems
+from gateway.mapping.reader import read_condition, read_mapping
+from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
+from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, keys_of, read_form, suspicious
+from gateway.packages.model import (
+    Accepts,
+    Client,
+    Keep,
+    Law,
+    OnInvalid,
+    Requires,
+    RetryPolicy,
+    Service,
+    Statutory,
+    Target,
+)
+from gateway.settings import resolve_references
+from xoev_schemas.findings import Text
+
+if TYPE_CHECKING:
+    from xoev_schemas.registry import Registry
+
+
+def read_service(name: str, file: Path, registry: Registry, problems: Problems) -> tuple[Service, Members] | None:
+    """The service (its version still empty) and its file, for faults that only show later."""
+    node = read_yaml(file, problems)
+    form = read_form(ServiceForm, node, problems) if node is not None else None
+    if form is None or not isinstance(node, Members):
+        return None
+    accepts = _accepts(form, node, file.parent, registry, problems)
+    schema, validator = _data_schema(file.parent / "data.schema.json", problems)
+    missing = [entry.schema for entry in accepts if entry.ref is None]
+    statutory = form.statutory
+    service = Service(
+        name=name,
+        title=form.title,
+        identifiers=tuple(form.identifiers),
+        department=form.department,
+        regions=tuple(form.regions),
+        addressees={channel: tuple(ids) for channel, ids in form.addressees.items()},
+        accepts=accepts,
+        on_invalid=_on_invalid(form),
+        requires=Requires(form.requires.trust_level, form.requires.payment),
+        law=Law(form.law.regime, form.law.secrecy),
+        transport_within=form.transport_within.fixed if form.transport_within else None,
+        statutory=Statutory(statutory.duration, statutory.starts, statutory.basis) if statutory else None,
+        targets=tuple(form.targets),
+        keep=Keep(form.keep.delivered, form.keep.discarded),
+        folder=file.parent,
+        version="",
+        inactive=f"not installed: {', '.join(missing)}" if len(missing) == len(accepts) else None,
+        test_messages=form.test_messages,
+        data_schema=schema,
+        data_validator=validator,
+    )
+    return service, node
+
+
+def _on_invalid(form: ServiceForm) -> dict[str, OnInvalid]:
+    """Only where the portal still holds the form and learns it at once may an error mean refusal by default."""
+    chosen: dict[str, OnInvalid] = {channel: "reject" if channel == "rest" else "clarify" for channel in CHANNELS}
+    chosen.update({str(channel): decision for channel, decision in form.on_invalid.items()})
+    return chosen
+
+
+def _accepts(
+    form: ServiceForm, node: Members, folder: Path, registry: Registry, problems: Problems
+) -> tuple[Accepts, ...]:
+    entries: list[Accepts] = []
+    compiled: dict[str, CompiledMapping | None] = {}
+    for index, entry in enumerate(form.accepts):
+        name = entry.mapping
+        if name not in compiled:
+            compiled[name] = _mapping(folder, name, "case", find(node, ("accepts", index, "mapping")), problems)
+        mapping = compiled[name]
+        if mapping is not None:
+            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, registry.find(entry.schema_)))
+    return tuple(entries)
+
+
+def _mapping(folder: Path, name: str, kind: str, place: Place, problems: Problems) -> CompiledMapping | None:
+    """place: where the file is named."""
+    file = folder / name
+    if Path(name).name != name or not file.is_file():
+        known = [found.name for found in folder.glob("*.yaml")]
+        problems.unknown(place, "config.missing_file", Text("Die Datei", "file"), name, known)
+        return None
+    return read_mapping(file, kind, problems)
+
+
+def _data_schema(file: Path, problems: Problems) -> tuple[Mapping[str, Any] | None, Any]:
+    if not file.is_file():
+        return None, None
+    try:
+        schema = json.loads(file.read_bytes())
+        return schema, jsonschema_rs.validator_for(schema, validate_formats=True)
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+        text = Text("Das ist kein gültiges JSON-Schema.", "this is not a valid JSON Schema.")
+        problems.add(Place(file, line), "config.data_schema", text)
+        return None, None
+
+
+def read_target(name: str, file: Path, services: Collection[str], problems: Problems) -> Target | None:
+    """services: names that a `request-SERVICE.yaml` may be for."""
+    node = read_yaml(file, problems)
+    foreign = _foreign(node, problems) if isinstance(node, Members) else []
+    form = read_form(TargetForm, node, problems, without=["when", *foreign]) if node is not None else None
+    if form is None or not isinstance(node, Members):
+        return None
+    settings = {key: _resolved(node.nodes[key], problems) for key in foreign}
+    probe = _resolved(node.nodes["probe"], problems) if form.probe is not None else None
+    return Target(
+        name=name,
+        adapter=form.adapter,
+        config=TargetConfig(name, str(file.parent), settings, form.references, form.key, probe, form.timeout),
+        retry=_retry(form),
+        hours=form.hours,
+        repeatable=form.repeatable,
+        has_probe=form.probe is not None,
+        accepts_test=form.accepts_test,
+        department=form.department,
+        when=read_condition(node.nodes["when"], problems) if "when" in node.nodes else None,
+        folder=file.parent,
+        requests=_requests(form, node, file.parent, services, problems),
+    )
+
+
+def _foreign(node: Members, problems: Problems) -> list[str]:
+    """Keys that belong to the adapter. One that looks like a slip of ours is refused: it would silently do nothing."""
+    foreign = [key for key in node.nodes if key not in {*keys_of(TargetForm), "when"}]
+    for key in foreign:
+        if meant := suspicious(key):
+            text = Text(f"„{key}“ gibt es hier nicht.", f"there is no '{key}' here.")
+            remedy = Text(f"Meinten Sie „{meant}“?", f"Did you mean '{meant}'?")
+            problems.add(node.keys[key], "config.unknown_key", text, remedy=remedy)
+    return foreign
+
+
+def _retry(form: TargetForm) -> RetryPolicy:
+    if form.retry is None:
+        return RetryPolicy()
+    return RetryPolicy(
+        delays=tuple(form.retry.delays),
+        give_up_after=form.retry.give_up_after.fixed.total_seconds(),
+        per_second=form.retry.per_second,
+        parallel=form.retry.parallel,
+    )
+
+
+def _requests(
+    form: TargetForm, node: Members, folder: Path, services: Collection[str], problems: Problems
+) -> dict[str, CompiledMapping]:
+    """`request.yaml` (key `""`) for every service, `request-SERVICE.yaml` for one."""
+    found: dict[str, CompiledMapping | None] = {}
+    special = sorted(folder.glob("request-*.yaml"))
+    if "request" in node.nodes or (folder / form.request).is_file() or not special:
+        found[""] = _mapping(folder, form.request, "request", find(node, ("request",)), problems)
+    for file in special:
+        service = file.stem.removeprefix("request-")
+        if service in services:
+            found[service] = read_mapping(file, "request", problems)
+        else:
+            problems.unknown(Place(file), "config.unknown_service", Text("Die Leistung", "service"), service, services)
+    return {service: mapping for service, mapping in found.items() if mapping is not None}
+
+
+def read_client(name: str, file: Path, problems: Problems) -> Client | None:
+    node = read_yaml(file, problems)
+    form = read_form(ClientForm, node, problems) if node is not None else None
+    if form is None or not isinstance(node, Members):
+        return None
+    services: tuple[str, ...] | None = ()
+    if form.kind == "portal":
+        services = tuple(form.services) if isinstance(form.services, list) else None
+    return Client(
+        name=name,
+        kind=form.kind,
+        issuer=form.issuer,
+        client_id=form.client_id,
+        certificate_sha256=form.certificate.sha256 if form.certificate else None,
+        services=services,
+        department=form.department,
+        secret_scrypt=_resolved(node.nodes["secret_scrypt"], problems) if form.secret_scrypt else None,
+    )
+
+
+def _resolved(node: YamlNode, problems: Problems) -> Any:
+    """A setting with its `${file:…}` and `${env:…}` filled in."""
+    try:
+        return resolve_references(plain(node))
+    except ConfigurationError as error:
+        place = node.place
+        for finding in error.findings:
+            # There the reference is the finding's path, because the file is unknown; here it is known.
+            text = Text(f"{finding.path} {finding.text.de}.", f"{finding.path} {finding.text.en}.")
+            placed = replace(finding, path=str(place.file), line=place.line, column=place.column, text=text)
+            problems.findings.append(placed)
+        return None
