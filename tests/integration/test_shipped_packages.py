@@ -1,0 +1,429 @@
+"""What ships works as it says: packages load, samples become what they promise, targets get what they understand.
+
+The dog tax is proven on any machine; the other services need their standards from the third-party test data.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+import yaml
+import zeep
+from gateway.checking import check_packages
+from xoev_schemas.registry import Registry
+
+from adapters import content, paths
+from adapters.base import Request, RequestAttachment
+from adapters.openapi import OpenApi
+from adapters.registry import load_adapter
+from adapters.soap.wsdl import Wsdl
+from gateway.services import Packages, Service, Target, map_case, map_request, shipped_folder
+from xoev_schemas.documents import parse
+from xoev_schemas.findings import Finding
+
+SERVICES = shipped_folder() / "services"
+SAMPLES = sorted(path.parent for path in SERVICES.glob("*/samples/*/expect.yaml"))
+OWN_SCHEMA = "hundesteuer-anmeldung"
+STANDARDS = (
+    "xoev/xbau-2.6",
+    "fim/generated/xsd/S07000000248V1.2.0.xfall.xsd",
+    "fim/generated/json-schema/S07000000248V1.2.0.schema.json",
+    "fim/generated/xsd/S00000000364V1.0.0.xfall.xsd",
+    "fim/generated/json-schema/S00000000364V1.0.0.schema.json",
+    "fim/generated/xsd/S05000001299V1.0.0.xfall.xsd",
+    "fim/generated/json-schema/S05000001299V1.0.0.schema.json",
+)
+
+
+@pytest.fixture(scope="module")
+def own_registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    registry = Registry(tmp_path_factory.mktemp("own"))
+    registry.import_path(SERVICES / OWN_SCHEMA / "schema")
+    return registry
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Registry:
+    registry = Registry(tmp_path_factory.mktemp("all"))
+    registry.import_path(SERVICES / OWN_SCHEMA / "schema")
+    for standard in STANDARDS:
+        registry.import_path(test_data / standard)
+    return registry
+
+
+@pytest.fixture(scope="module")
+def own_packages(own_registry: Registry) -> Packages:
+    return Packages.load([shipped_folder()], own_registry)
+
+
+@pytest.fixture(scope="module")
+def packages(registry: Registry) -> Packages:
+    return Packages.load([shipped_folder()], registry)
+
+
+@pytest.fixture
+def for_sample(request: pytest.FixtureRequest, folder: Path) -> tuple[Packages, Registry]:
+    """The smallest installation that can read the sample: the dog tax must work without third-party data."""
+    prefix = "own_" if service_of(folder) == OWN_SCHEMA else ""
+    return request.getfixturevalue(f"{prefix}packages"), request.getfixturevalue(f"{prefix}registry")
+
+
+def service_of(folder: Path) -> str:
+    return folder.parent.parent.name
+
+
+def name_of(folder: Path) -> str:
+    return f"{service_of(folder)}/{folder.name}"
+
+
+def expected(folder: Path) -> Mapping[str, Any]:
+    loaded: Mapping[str, Any] = yaml.safe_load((folder / "expect.yaml").read_text(encoding="utf-8"))
+    return loaded
+
+
+ACCEPTED = [folder for folder in SAMPLES if expected(folder)["outcome"] == "accepted"]
+REJECTED = [folder for folder in SAMPLES if expected(folder)["outcome"] == "rejected"]
+over_all = pytest.mark.parametrize("folder", SAMPLES, ids=name_of)
+over_accepted = pytest.mark.parametrize("folder", ACCEPTED, ids=name_of)
+
+
+def data_file(folder: Path) -> Path:
+    return next(path for path in (folder / "data.xml", folder / "data.json") if path.exists())
+
+
+def announced(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "metadata.json"
+    if not path.exists():
+        return []
+    attachments: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["contentStructure"]["attachments"]
+    return attachments
+
+
+def envelope_for(service: Service, folder: Path) -> dict[str, Any]:
+    return {
+        "schemaVersion": "1.0.0",
+        "submissionId": "00000000-0000-4000-8000-000000000001",
+        "caseId": None,
+        "service": {"name": service.name, "identifier": None},
+        "kind": "new",
+        "receivedAt": "2026-11-24T10:00:00Z",
+        "test": False,
+        "provenance": {
+            "channel": "rest",
+            "sender": "demo-portal",
+            "standard": service.accepts[0].schema,
+            "message": "",
+            "schemaUri": service.accepts[0].schema,
+            "valid": True,
+            "packageVersion": service.version,
+            "dataSha512": None,
+        },
+        "attachments": [
+            {
+                "attachmentId": a["attachmentId"],
+                "filename": a["filename"],
+                "mediaType": a["mimeType"],
+                "purpose": a["purpose"],
+                "size": (folder / a["filename"]).stat().st_size,
+                "sha512": a["hash"]["content"],
+            }
+            for a in announced(folder)
+        ],
+    }
+
+
+def case_of(packages: Packages, folder: Path) -> dict[str, Any]:
+    service = packages.services[service_of(folder)]
+    data = data_file(folder)
+    document = parse(data.read_bytes(), f"application/{data.suffix[1:]}")
+    outcome = map_case(service, service.accepts[0], document, envelope_for(service, folder))
+    assert outcome.value is not None, outcome.findings
+    assert not outcome.findings
+    return outcome.value
+
+
+def errors(findings: list[Finding]) -> list[str]:
+    return [f"{f.path}:{f.line} {f.code} {f.text.en}" for f in findings if f.severity == "error"]
+
+
+# --- packages ----------------------------------------------------------------------------------------------------
+
+
+def test_without_any_standard_installed_only_the_dog_tax_is_active(own_packages: Packages) -> None:
+    active = {name for name, service in own_packages.services.items() if service.inactive is None}
+
+    assert active == {OWN_SCHEMA}
+
+
+def test_with_the_standards_installed_every_service_is_active(packages: Packages) -> None:
+    assert len(packages.services) == 5
+    assert {name: service.inactive for name, service in packages.services.items() if service.inactive} == {}
+
+
+def test_every_target_that_ships_is_used_and_belongs_to_a_department_with_a_receiver(packages: Packages) -> None:
+    used = {target for service in packages.services.values() for target in service.targets}
+    receivers = {client.department for client in packages.clients.values() if client.kind == "department"}
+
+    assert used == set(packages.targets)
+    assert {service.department for service in packages.services.values()} <= receivers
+
+
+def test_the_check_of_everything_that_ships_finds_no_error(packages: Packages, registry: Registry) -> None:
+    assert errors(check_packages(packages, registry, load_adapter)) == []
+
+
+@pytest.mark.parametrize("name", sorted(path.parent.name for path in SERVICES.glob("*/service.yaml")))
+def test_a_service_is_found_by_the_schema_it_accepts(packages: Packages, name: str) -> None:
+    for accepts in packages.services[name].accepts:
+        found, by = packages.find_service(schema_uri=accepts.schema, identifier=None, today=date(2026, 11, 24))
+
+        assert (found.name, by.schema) == (name, accepts.schema)
+
+
+# --- samples -----------------------------------------------------------------------------------------------------
+
+
+def test_the_dog_tax_has_samples_of_every_kind() -> None:
+    own = [folder for folder in ACCEPTED if service_of(folder) == OWN_SCHEMA]
+
+    assert len(own) >= 8
+    assert {data_file(folder).suffix for folder in own} == {".xml", ".json"}
+    assert {len(json.loads((f / "case.json").read_text())["data"]["dogs"]) for f in own} == {1, 2, 3}
+    assert len(REJECTED) >= 3
+
+
+@over_all
+def test_a_sample_is_valid_or_fails_for_exactly_the_reasons_it_names(
+    for_sample: tuple[Packages, Registry], folder: Path
+) -> None:
+    packages, registry = for_sample
+    data = data_file(folder)
+    ref = registry.find(packages.services[service_of(folder)].accepts[0].schema)
+    assert ref is not None
+
+    judgement = registry.validate(parse(data.read_bytes(), f"application/{data.suffix[1:]}"), ref)
+
+    found = sorted({finding.code for finding in judgement.findings if finding.severity == "error"})
+    assert found == sorted(expected(folder)["codes"])
+    assert judgement.valid is (expected(folder)["outcome"] == "accepted")
+
+
+@over_accepted
+def test_a_valid_sample_maps_to_exactly_the_expected_case(for_sample: tuple[Packages, Registry], folder: Path) -> None:
+    packages, _ = for_sample
+    envelope = envelope_for(packages.services[service_of(folder)], folder)
+
+    made = {name: value for name, value in case_of(packages, folder).items() if name not in envelope}
+
+    assert made == json.loads((folder / "case.json").read_text(encoding="utf-8"))
+
+
+@over_accepted
+def test_the_data_of_a_case_is_what_the_package_says(for_sample: tuple[Packages, Registry], folder: Path) -> None:
+    schema = json.loads((SERVICES / service_of(folder) / "data.schema.json").read_text(encoding="utf-8"))
+    validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+
+    assert [error.message for error in validator.iter_errors(case_of(for_sample[0], folder)["data"])] == []
+
+
+@over_all
+def test_a_sample_announces_the_files_that_lie_beside_it(folder: Path) -> None:
+    beside = {path.name for path in folder.iterdir()} - {
+        "data.xml",
+        "data.json",
+        "case.json",
+        "expect.yaml",
+        "metadata.json",
+    }
+
+    assert {a["filename"] for a in announced(folder)} == beside
+    for a in announced(folder):
+        content = (folder / a["filename"]).read_bytes()
+        assert content.startswith(b"%PDF-")
+        assert hashlib.sha512(content).hexdigest() == a["hash"]["content"]
+
+
+@pytest.mark.parametrize("folder", [f for f in SAMPLES if announced(f)], ids=name_of)
+def test_metadata_of_a_sample_is_valid_and_its_hash_is_true(test_data: Path, folder: Path) -> None:
+    metadata = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
+    schema = json.loads((test_data / "fit-connect/schemas/metadata-2.1.0.schema.json").read_text(encoding="utf-8"))
+
+    assert [error.message for error in jsonschema_rs.validator_for(schema).iter_errors(metadata)] == []
+    stated = metadata["contentStructure"]["data"]["hash"]["content"]
+    assert stated == hashlib.sha512(data_file(folder).read_bytes()).hexdigest()
+
+
+def test_xml_and_json_of_the_same_notice_make_the_same_case(packages: Packages, test_data: Path) -> None:
+    service = packages.services["heimarbeit-erstbeschaeftigung"]
+    instances = test_data / "fim" / "instances"
+    cases = []
+    for suffix in ("xml", "json"):
+        document = parse((instances / f"valid_S00000000364V1.0.0.{suffix}").read_bytes(), f"application/{suffix}")
+        cases.append(map_case(service, service.accepts[0], document, envelope_for(service, instances)).value)
+
+    assert cases[0] is not None
+    assert cases[0] == cases[1]
+    assert cases[0]["data"]["issuingOffice"]["address"]["street"] == "Kampstraße"
+
+
+def test_a_building_application_of_a_natural_person_names_applicant_and_parties(
+    packages: Packages, test_data: Path
+) -> None:
+    service = packages.services["bauantrag"]
+    instances = test_data / "xoev/xbau-2.6/instances"
+    document = parse((instances / "constructed-valid_baugenehmigung.antrag.0200.xml").read_bytes(), "application/xml")
+
+    case = map_case(service, service.accepts[0], document, envelope_for(service, instances)).value
+
+    assert case is not None
+    assert [a["person"]["familyName"] for a in case["applicants"]] == ["Müller-Łukasz"]
+    assert [party["role"] for party in case["parties"]] == ["builder", "fee-debtor"]
+    assert case["data"]["plots"][0]["parcels"] == [
+        {"stateCode": "05", "cadastralDistrict": "Dortmund", "numerator": "123"}
+    ]
+
+
+# --- requests ----------------------------------------------------------------------------------------------------
+
+
+def pairs(adapter: str) -> list[Any]:
+    """(sample, target) for every accepted sample and every target of its service that this adapter serves."""
+    found = []
+    for folder in ACCEPTED:
+        service = yaml.safe_load((SERVICES / service_of(folder) / "service.yaml").read_text(encoding="utf-8"))
+        for name in service["targets"]:
+            target = yaml.safe_load((shipped_folder() / "targets" / name / "target.yaml").read_text(encoding="utf-8"))
+            if target["adapter"] == adapter:
+                found.append(pytest.param(folder, name, id=f"{name_of(folder)}-{name}"))
+    return found
+
+
+def request_for(target: Target, folder: Path, case: dict[str, Any]) -> Request:
+    outcome = map_request(target, service_of(folder), case)
+    assert outcome.value is not None, outcome.findings
+    assert not outcome.findings
+    attachments = [
+        RequestAttachment(
+            a["attachmentId"], a["filename"], a["mediaType"], a["size"], a["sha512"], chunks(folder / a["filename"])
+        )
+        for a in case["attachments"]
+        if a["attachmentId"] in outcome.attachment_ids
+    ]
+    return Request(
+        "key-1", case["submissionId"], outcome.value, service_of(folder), case["receivedAt"], attachments=attachments
+    )
+
+
+def chunks(path: Path) -> Any:
+    return lambda: iter([path.read_bytes()])
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every string below a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from strings(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from strings(member)
+
+
+def canaries(value: Any, path: str = "") -> Any:
+    """The same JSON value with its own path for every string: whoever repeats one says where it is from."""
+    if isinstance(value, Mapping):
+        return {name: canaries(member, f"{path}/{name}") for name, member in value.items()}
+    if isinstance(value, list):
+        return [canaries(member, f"{path}/{index}") for index, member in enumerate(value, 1)]
+    return path if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize(("folder", "target_name"), pairs("rest"))
+def test_a_rest_request_fits_the_openapi_of_its_target(
+    for_sample: tuple[Packages, Registry], folder: Path, target_name: str
+) -> None:
+    packages, _ = for_sample
+    target = packages.targets[target_name]
+    request = request_for(target, folder, case_of(packages, folder))
+    body = content.fill(request.body, request.attachments, lambda raw: base64.b64encode(raw).decode("ascii"))
+
+    operation = OpenApi(target.folder / target.config.settings["openapi"]).operation("POST", "/vorgaenge")
+
+    assert operation.body_errors(body) == []
+
+
+@pytest.mark.parametrize(("folder", "target_name"), pairs("soap"))
+def test_a_soap_request_fits_the_wsdl_of_its_target(
+    for_sample: tuple[Packages, Registry], folder: Path, target_name: str
+) -> None:
+    packages, _ = for_sample
+    target = packages.targets[target_name]
+    request = request_for(target, folder, case_of(packages, folder))
+    assert target.config.key is not None
+    body = paths.write(content.fill(request.body, request.attachments, bytes), target.config.key, request.key)
+    file = target.folder / target.config.settings["wsdl"]
+    client = zeep.Client(str(file))
+
+    envelope = client.create_message(client.service, target.config.settings["operation"], **body)
+
+    assert Wsdl(file).errors(envelope[0][0]) == []
+
+
+@pytest.mark.parametrize(("folder", "target_name"), pairs("soap"))
+def test_a_soap_target_gets_every_attachment_byte_for_byte(
+    for_sample: tuple[Packages, Registry], folder: Path, target_name: str
+) -> None:
+    packages, _ = for_sample
+    request = request_for(packages.targets[target_name], folder, case_of(packages, folder))
+
+    sent = content.fill(request.body, request.attachments, bytes)["Vorgang"].get("Anlage", [])
+
+    assert [a["Inhalt"] for a in sent] == [(folder / a["filename"]).read_bytes() for a in announced(folder)]
+
+
+EVERYTHING = SERVICES / OWN_SCHEMA / "samples" / "everything-filled-xml"
+
+
+def test_the_statistics_office_learns_breeds_and_postal_code_and_nothing_of_a_person(own_packages: Packages) -> None:
+    case = canaries(case_of(own_packages, EVERYTHING))
+
+    outcome = map_request(own_packages.targets["hundestatistik"], OWN_SCHEMA, case)
+
+    assert set(strings(outcome.value)) == {
+        "/applicants/1/address/postalCode",
+        "/data/dogs/1/breedCode",
+        "/data/dogs/1/breed",
+    }
+    assert list(outcome.attachment_ids) == []
+
+
+def test_the_e_file_learns_a_name_and_which_attachments_there_are_but_not_their_content(own_packages: Packages) -> None:
+    case = case_of(own_packages, EVERYTHING)
+    spied = canaries(case) | {"receivedAt": case["receivedAt"]}
+
+    outcome = map_request(own_packages.targets["eakte-stadtkasse"], OWN_SCHEMA, spied)
+
+    body = json.dumps(outcome.value)
+    assert "/applicants/1/person/familyName" in body
+    assert "/attachments/2/filename" in body
+    for kept_back in ("/address/", "/contact/", "/bankDetails/", "/data/", "birth"):
+        assert kept_back not in body
+    assert list(outcome.attachment_ids) == []
+
+
+def test_bank_details_without_a_mandate_stay_where_they_are(own_packages: Packages) -> None:
+    case = case_of(own_packages, EVERYTHING)
+    assert case["bankDetails"]["mandateGranted"] is False
+
+    outcome = map_request(own_packages.targets["hundesteuer"], OWN_SCHEMA, case)
+
+    assert case["bankDetails"]["iban"] not in set(strings(outcome.value))
