@@ -183,7 +183,8 @@ def _needs_counting(data: bytes, limits: Limits) -> bool:
     """A cheap upper bound on everything that is limited; True means that only exact counting can tell.
 
     Every start tag has one `<`, every attribute one `=`, and a name ends at a byte that no name contains, so bytes
-    bound them from above. An ordinary message stays far below and is parsed once; an odd one (a limit near, a DOCTYPE, base64 that could be a long name) pays for a second reading.
+    bound them from above. An ordinary message stays far below and is parsed once; an odd one (near a limit, with a
+    DOCTYPE, with base64 that could be a long name) pays for a second reading.
     """
     if len(data) > limits.text_bytes or data.count(b"<") > limits.elements or b"<!DOCTYPE" in data:
         return True

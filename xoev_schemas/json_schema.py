@@ -1,0 +1,183 @@
+"""Compile and run JSON Schemas (draft 2020-12 and what `$schema` names) with jsonschema-rs, offline."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from xoev_schemas.findings import Finding, mask
+from xoev_schemas.places import SAFE_NAME
+from xoev_schemas.words import MOST_FINDINGS, more_findings, schema_finding, shorten
+from xoev_schemas.xsd import NotCompiled, unanchored
+
+_VALUE_KEYWORDS: Mapping[str, Callable[[Any], str]] = {
+    "type": lambda limit: " or ".join(limit) if isinstance(limit, list) else str(limit),
+    "pattern": "pattern {}".format,
+    "format": "format {}".format,
+    "minLength": "at least {} characters".format,
+    "maxLength": "at most {} characters".format,
+    "minimum": "at least {}".format,
+    "maximum": "at most {}".format,
+    "exclusiveMinimum": "more than {}".format,
+    "exclusiveMaximum": "less than {}".format,
+    "multipleOf": "a multiple of {}".format,
+}
+_COUNT_KEYWORDS: Mapping[str, Callable[[Any], str]] = {
+    "minItems": "at least {}".format,
+    "maxItems": "at most {}".format,
+    "minProperties": "at least {}".format,
+    "maxProperties": "at most {}".format,
+    "uniqueItems": lambda _limit: "no two alike",
+}
+
+
+_ENGINE_FAILURES = (
+    jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded,
+    jsonschema_rs.ValidationErrorKind.RegexEngineFailure,
+)
+
+
+class CompiledJsonSchema:
+    """A validator with its schema; may be shared between threads."""
+
+    def __init__(self, schema: Any, source: str) -> None:
+        """Raises NotCompiled, also for a `$ref` that leads out of the schema."""
+        self.schema = schema
+        self.source = source
+        try:
+            self._validator = _compile(schema)
+        except (ValueError, jsonschema_rs.ReferencingError) as error:
+            raise NotCompiled([(source, str(error))]) from None
+
+    def findings(self, value: Any) -> list[Finding]:
+        """All errors; at most MOST_FINDINGS and a note."""
+        findings = [finding for error in self._validator.iter_errors(value) for finding in self._of(error)]
+        if len(findings) > MOST_FINDINGS:
+            return [*findings[:MOST_FINDINGS], more_findings(len(findings) - MOST_FINDINGS, self.source)]
+        return findings
+
+    def _of(self, error: Any) -> list[Finding]:
+        """The library's sentences contain the values, so none is passed on: only the place and the schema's keyword."""
+        if isinstance(error.kind, _ENGINE_FAILURES):
+            raise RuntimeError(f"{self.source}: a pattern could not be evaluated")  # not the sender's fault
+        keyword, path = error.kind.name, list(error.instance_path)
+        if keyword == "required":
+            return [self._finding("schema.missing_element", [*path, error.kind.property], error.kind.property)]
+        if keyword in ("additionalProperties", "unevaluatedProperties"):
+            return [self._finding("schema.unexpected_element", [*path, name], None) for name in error.kind.unexpected]
+        code, allowed = self._expectation(keyword, error.schema_path)
+        found = None if isinstance(error.instance, dict | list) else mask(_written(error.instance))
+        return [self._finding(code, path, allowed, found=found)]
+
+    def _expectation(self, keyword: str, schema_path: list[str | int]) -> tuple[str, str | None]:
+        limit = _at(self.schema, schema_path)
+        if keyword in _VALUE_KEYWORDS:
+            return "schema.value", shorten(_VALUE_KEYWORDS[keyword](limit))
+        if keyword in _COUNT_KEYWORDS:
+            return "schema.count", _COUNT_KEYWORDS[keyword](limit)
+        constants = _constants(keyword, limit)
+        if constants:
+            return "schema.enumeration", shorten(", ".join(_written(constant) for constant in constants))
+        return "schema.other", None
+
+    def _finding(self, code: str, path: list[Any], allowed: str | None, *, found: str | None = None) -> Finding:
+        names = [str(step) for step in path if isinstance(step, str)]
+        return schema_finding(
+            code,
+            name=_safe(names[-1]) if names else "#",
+            title=self._title(path),
+            path="".join(f"/{_escaped(step)}" for step in path),
+            found=found,
+            allowed=allowed,
+            source=self.source,
+        )
+
+    def _title(self, path: list[Any]) -> str | None:
+        """The `title` of the member that a path ends at, following `properties`, `items` and local `$ref`s."""
+        node: Any = self.schema
+        for step in path:
+            node = dereference(self.schema, node)
+            node = node.get("properties", {}).get(step) if isinstance(step, str) else node.get("items")
+            if not isinstance(node, dict):
+                return None
+        title = dereference(self.schema, node).get("title") if path else None
+        return title if isinstance(title, str) else None
+
+
+def _compile(schema: Any) -> Any:
+    """With the linear-time engine for patterns; with the bounded backtracking one where a pattern needs look-around."""
+
+    def build(patterns: Any) -> Any:
+        return jsonschema_rs.validator_for(schema, validate_formats=True, offline=True, pattern_options=patterns)
+
+    try:
+        return build(jsonschema_rs.RegexOptions())
+    except ValueError:
+        return build(jsonschema_rs.FancyRegexOptions())
+
+
+def dereference(schema: Any, node: Any) -> dict[str, Any]:
+    """Follow `$ref`s within the document (`#/$defs/…`); an unresolvable one or a boolean schema gives `{}`."""
+    seen = 0
+    while isinstance(node, dict) and isinstance(node.get("$ref"), str) and seen < 32:
+        reference = node["$ref"]
+        if not reference.startswith("#"):
+            return {}
+        node = _at(schema, [step.replace("~1", "/").replace("~0", "~") for step in reference.split("/")[1:]])
+        seen += 1
+    return node if isinstance(node, dict) else {}
+
+
+def _at(schema: Any, path: list[Any]) -> Any:
+    node = schema
+    for step in path:
+        try:
+            node = node[int(step)] if isinstance(node, list) else node[step]
+        except (KeyError, IndexError, TypeError, ValueError):
+            return None
+    return node
+
+
+def _constants(keyword: str, limit: Any) -> list[Any]:
+    """The values that `enum`, `const`, or a `oneOf`/`anyOf` of `const` (what FIM makes of a list) allow."""
+    if keyword == "enum" and isinstance(limit, list):
+        return limit
+    if keyword == "const":
+        return [limit]
+    if keyword in ("oneOf", "anyOf") and isinstance(limit, list):
+        return [option["const"] for option in limit if isinstance(option, dict) and "const" in option]
+    return []
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    return str(value)
+
+
+def _safe(name: str) -> str:
+    return name if SAFE_NAME.fullmatch(name) else "*"
+
+
+def _escaped(step: str | int) -> str:
+    """A step of a JSON pointer (RFC 6901); `*` for a name that may carry a person's data."""
+    return str(step) if isinstance(step, int) else _safe(step)
+
+
+def with_anchored_patterns(schema: Any) -> Any:
+    """A copy whose patterns mean the whole value: XDatenfelder patterns do, JSON Schema's need not."""
+    anchored = copy.deepcopy(schema)
+    pending = [anchored]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            pattern = node.get("pattern")
+            if isinstance(pattern, str):
+                node["pattern"] = f"^(?:{unanchored(pattern)})$"
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+    return anchored

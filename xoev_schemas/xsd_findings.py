@@ -1,0 +1,160 @@
+"""Turn libxml2's schema errors into findings.
+
+libxml2's sentences contain the citizens' values ("The value 'Müller' is not …"), so none is passed on. What stands in a
+finding comes from the kind of error, from the place in the tree, and from the tail of the sentence, which follows the
+value and states the schema's expectation.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lxml import etree
+
+from xoev_schemas.documents import text_of
+from xoev_schemas.expectations import SchemaIndex
+from xoev_schemas.findings import Finding, mask
+from xoev_schemas.places import SAFE_NAME, Places, display_name
+from xoev_schemas.words import MOST_FINDINGS, more_findings, schema_finding, shorten
+
+# libxml2's name of the error → our code. Prefixes; the first that fits.
+_CODES = (
+    ("SCHEMAV_CVC_ENUMERATION_VALID", "schema.enumeration"),
+    ("SCHEMAV_CVC_COMPLEX_TYPE_4", "schema.missing_attribute"),
+    ("SCHEMAV_CVC_COMPLEX_TYPE_3_2", "schema.unexpected_attribute"),
+    ("SCHEMAV_CVC_COMPLEX_TYPE_2_", "schema.unexpected_content"),
+    ("SCHEMAV_CVC_ELT_3_", "schema.unexpected_content"),
+    ("SCHEMAV_CVC_ELT_4_", "schema.unknown_type"),
+    ("SCHEMAV_CVC_ELT_5_2_2", "schema.value"),
+    ("SCHEMAV_CVC_DATATYPE", "schema.value"),
+    ("SCHEMAV_CVC_ATTRIBUTE", "schema.value"),
+    ("SCHEMAV_CVC_AU", "schema.value"),
+    ("SCHEMAV_CVC_IDC", "schema.identity"),
+    ("SCHEMAV_CVC_ELT_1", "schema.wrong_message"),
+)
+_FACETS = re.compile(r"SCHEMAV_CVC_(?:PATTERN|MIN|MAX|LENGTH|TOTALDIGITS|FRACTIONDIGITS|FACET)")
+
+# What comes after the value in libxml2's sentence. The value stands before, so the last occurrence is the schema's own.
+_EXPECTATIONS = (
+    (" is not accepted by the pattern '", "'.", "pattern {}"),
+    (" is not an element of the set {", "}.", "{}"),
+    ("exceeds the allowed maximum length of '", "'.", "at most {} characters"),
+    ("underruns the allowed minimum length of '", "'.", "at least {} characters"),
+    ("differs from the allowed length of '", "'.", "exactly {} characters"),
+    (" is less than the minimum value allowed ('", "').", "at least {}"),
+    (" is greater than the maximum value allowed ('", "').", "at most {}"),
+    (" must be greater than ('", "').", "more than {}"),
+    (" must be less than ('", "').", "less than {}"),
+    (" has more fractional digits than are allowed ('", "').", "at most {} digits after the decimal point"),
+    (" has more digits than are allowed ('", "').", "at most {} digits"),
+    (" does not match the fixed value constraint '", "'.", "exactly '{}'"),
+    (" is not a valid value of the ", ".", "{}"),
+)
+_EXPECTED_ELEMENTS = re.compile(r"Expected is (?:one of )?\( (.+) \)\.$")
+_ATTRIBUTE = re.compile(r"^Element '[^']*', attribute '([^']*)': ")
+_THE_ATTRIBUTE = re.compile(r"The attribute '([^']*)' is (?:required but missing|not allowed)\.$")
+
+
+def findings_of(schema: etree.XMLSchema, root: etree._Element, index: SchemaIndex, source: str) -> list[Finding]:
+    """All errors of the validation that `schema` has just done, in document order; at most MOST_FINDINGS and a note."""
+    entries: list[Any] = list(schema.error_log)  # type: ignore[call-overload]
+    # libxml2 reports a bad value of a key once more as an internal complaint about the key.
+    entries = [entry for entry in entries if "No precomputed value available" not in entry.message]
+    places = Places(root)
+    findings = [_finding(entry, places, index, source) for entry in entries[:MOST_FINDINGS]]
+    if len(entries) > MOST_FINDINGS:
+        findings.append(more_findings(len(entries) - MOST_FINDINGS, source))
+    return findings
+
+
+def _finding(entry: Any, places: Places, index: SchemaIndex, source: str) -> Finding:
+    element = places.element(entry.path)
+    attribute = _attribute(entry.message)
+    first = places.position(element)[0] == 1
+    code = _code(entry, element, attribute, index if first else None)
+    return schema_finding(
+        code,
+        name=attribute or display_name(element),
+        title=None if attribute else index.title(element),
+        path=places.path(element) + (f"/@{attribute}" if attribute else ""),
+        line=entry.line or None,
+        found=_found(code, element, attribute),
+        allowed=_allowed(entry.message, element),
+        source=source,
+    )
+
+
+def _code(entry: Any, element: etree._Element, attribute: str | None, index: SchemaIndex | None) -> str:
+    kind: str = entry.type_name
+    if kind == "SCHEMAV_ELEMENT_CONTENT":
+        return _content_code(entry.message, element, index)
+    if kind == "SCHEMAV_CVC_AU" and attribute is None:
+        return "schema.other"
+    if _FACETS.match(kind):
+        return "schema.value"
+    return next((code for prefix, code in _CODES if kind.startswith(prefix)), "schema.other")
+
+
+def _content_code(message: str, element: etree._Element, index: SchemaIndex | None) -> str:
+    """Is an element missing, or one too many?
+
+    libxml2 names the first element that does not fit. If it is the first of its name and the schema knows it as a
+    sibling of what was expected, then what is wrong is the gap in front of it. index: None for later ones of a name.
+    """
+    if "Missing child element(s)" in message:
+        return "schema.missing_element"
+    expected = _expected(message)
+    local = etree.QName(element).localname
+    if expected and index and local not in expected and index.are_siblings(local, expected):
+        return "schema.missing_element"
+    return "schema.unexpected_element"
+
+
+def _expected(message: str) -> list[str]:
+    """Local names after "Expected is …"; empty where nothing more may follow."""
+    return [name.rpartition("}")[2] for name in _qualified_names(message)]
+
+
+def _qualified_names(message: str) -> list[str]:
+    found = _EXPECTED_ELEMENTS.search(message)
+    return [name.strip() for name in found[1].split(", ")] if found else []
+
+
+def _with_namespace(name: str) -> str:
+    """`{urn:a}b` → `b in the namespace urn:a`."""
+    namespace, found, local = name.removeprefix("{").rpartition("}")
+    return f"{local} in the namespace {namespace}" if found else f"{name} without namespace"
+
+
+def _allowed(message: str, element: etree._Element) -> str | None:
+    """The schema's expectation, in the words of the schema; never a part of the document."""
+    if expected := _expected(message):
+        # The right name in the wrong namespace, a frequent fault with XÖV's unqualified headers (NDR-23).
+        if "This element is not expected" in message and etree.QName(element).localname in expected:
+            return ", ".join(_with_namespace(name) for name in _qualified_names(message))
+        return ", ".join(expected)
+    for start, end, form in _EXPECTATIONS:
+        _before, found, after = message.rpartition(start)
+        if found:
+            return form.format(shorten(after.removesuffix(end)))
+    return None
+
+
+def _attribute(message: str) -> str | None:
+    found = _ATTRIBUTE.match(message) if ", attribute '" in message else None
+    found = _THE_ATTRIBUTE.search(message) or found
+    if found is None:
+        return None
+    name = found[1].rpartition("}")[2]
+    return name if SAFE_NAME.fullmatch(name) else "*"
+
+
+def _found(code: str, element: etree._Element, attribute: str | None) -> str | None:
+    """What stood there, masked. A missing thing has none; an element too many is named by its path already."""
+    if code not in ("schema.value", "schema.enumeration", "schema.identity", "schema.unexpected_content"):
+        return None
+    if attribute is None:
+        return mask(text_of(element))
+    values = [str(v) for k, v in element.attrib.items() if etree.QName(k).localname == attribute]
+    return mask(values[0]) if values else None
