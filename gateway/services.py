@@ -34,9 +34,8 @@ from gateway.packages.regions import covers
 from xoev_schemas.findings import Finding, Text
 
 if TYPE_CHECKING:
-    from xoev_schemas.registry import Registry, SchemaRef
-
     from xoev_schemas.documents import Document
+    from xoev_schemas.registry import Registry, SchemaRef
 
 __all__ = [
     "Accepts",
@@ -151,7 +150,7 @@ def applies(target: Target, case: Mapping[str, Any]) -> bool:
 def _addressed(
     services: Sequence[Service], identifier: str | None, addressee: str | None, channel: str
 ) -> list[Service]:
-    """A service without identifiers is found by its schema, whatever the sender calls it, unless another is named so."""
+    """A service without identifiers is found by its schema, whatever the sender calls it, unless one is named so."""
     named = [service for service in services if identifier is not None and identifier in service.identifiers]
     reached = [s for s in services if addressee is not None and addressee in s.addressees.get(channel, ())]
     if named and reached:

@@ -123,7 +123,9 @@ def read_target(name: str, file: Path, services: Collection[str], problems: Prob
     form = read_form(TargetForm, node, problems, without=["when", *foreign]) if node is not None else None
     if form is None or not isinstance(node, Members):
         return None
-    settings = {key: _resolved(node.nodes[key], problems) for key in foreign}
+    # `repeatable` concerns both: the gateway decides with it, an adapter may have to handle connections accordingly.
+    shared = [key for key in ("repeatable",) if key in node.nodes]
+    settings = {key: _resolved(node.nodes[key], problems) for key in (*foreign, *shared)}
     probe = _resolved(node.nodes["probe"], problems) if form.probe is not None else None
     return Target(
         name=name,
