@@ -46,7 +46,7 @@ log = structlog.get_logger()
 CLAIMS_BEFORE_POISON = 5
 """A delivery whose worker died this often before it could even record an attempt is poison."""
 
-PROBE_AGAIN = timedelta(minutes=2)
+PROBE_AGAIN = timedelta(seconds=60)
 """A target that cannot be asked now whether an attempt arrived is asked again after this long."""
 
 
@@ -74,7 +74,6 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
         raise Refused(409, "key_reused", "This Idempotency-Key was used before, with other content.")
     if not kept.created:
         await loop.run_in_executor(gateway.check_pool, content.discard)
-    gateway.wake()
     return kept
 
 
@@ -210,19 +209,22 @@ def settle_unknown(
     if first_seen and delivery.state is not DeliveryState.UNKNOWN:
         code = "worker.died"
         gateway.store.attempt_unknown(delivery, number, code, "").result()
-    outcome: Outcome
+    outcome: Outcome | None
     if target.has_probe:
         outcome = probe(gateway, delivery, target)
     elif target.repeatable:
         outcome = again(target.retry, OutcomeUnknown("outcome.unknown"), **_round(gateway, delivery), possible_repeat=True)
     else:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
+    if outcome is None:
+        gateway.store.ask_again(delivery, gateway.clock() + PROBE_AGAIN).result()
+        return
     gateway.store.resolve_unknown(delivery, number, outcome).result()
-    gateway.wake()
+    gateway.metrics.outcome(delivery, outcome)
 
 
-def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome:
-    """Did it arrive? Found = delivered. Surely not = again, marked all the same. Cannot be asked now = asked later."""
+def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | None:
+    """Did it arrive? Found = delivered. Surely not = again, marked all the same. None = it cannot be asked now: later."""
     now = gateway.clock()
     try:
         receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
@@ -230,7 +232,7 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome:
         gateway.gates.report(target, again(target.retry, error, **_round(gateway, delivery)))
         if now > delivery.first_due + timedelta(seconds=target.retry.give_up_after):
             return dead(OutcomeUnknown("probe.gave_up"))
-        return Wait(now + PROBE_AGAIN, "probe", failure="unknown_outcome", code=error.code)
+        return None
     except DeliveryError:
         return dead(OutcomeUnknown("probe.impossible"))
     if receipt is not None:
@@ -241,7 +243,6 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome:
 def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Outcome) -> None:
     gateway.store.finish(delivery, number, outcome).result()
     gateway.metrics.outcome(delivery, outcome)
-    gateway.wake()
 
 
 # ------------------------------------------------------------------------------------------------ map: what is sent

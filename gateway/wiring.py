@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import random
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,10 @@ from typing import Any
 from adapters.base import Adapter
 from adapters.registry import load_adapter
 from gateway.delivery.gates import Gates
-from gateway.delivery.ladder import RetryPolicy
 from gateway.errors import ConfigurationError
 from gateway.intake.tokens import TokenIssuer
 from gateway.metrics import Metrics
-from gateway.services import Packages, Target, shipped_folder
+from gateway.services import Packages, RetryPolicy, Target, shipped_folder
 from gateway.settings import Settings
 from gateway.store import KeyRing, Store
 from queues import open_broker
@@ -50,25 +48,19 @@ class Gateway:
     parse_limits: ParseLimits
     clock: Callable[[], datetime] = utc_now
     draw: Callable[[], float] = random.random
-    _work: threading.Event = field(default_factory=threading.Event)
-
-    def wake(self) -> None:
-        """Something new is in the outbox: the relay of this process need not wait for its next look."""
-        self._work.set()
-
-    def wait_for_work(self, seconds: float) -> None:
-        self._work.wait(seconds)
-        self._work.clear()
 
 
 @contextlib.contextmanager
-def open_gateway(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> Iterator[Gateway]:
-    """Open everything, hand it out, close it in reverse order. Raises ConfigurationError, BrokerUnavailable, StoreUnavailable."""
+def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = None) -> Iterator[Gateway]:
+    """Open everything, hand it out, close it in reverse order. clock: for tests; without it the database's time counts.
+
+    Raises ConfigurationError, BrokerUnavailable, StoreUnavailable.
+    """
     registry, packages = load_packages(settings)
     with contextlib.ExitStack() as stack:
         store = Store.open(
             settings.effective_database_url,
-            keys=KeyRing.open(settings.home / "keys", create=settings.stage != "production"),
+            keys=KeyRing.load(settings.home / "keys", create=settings.stage != "production"),
             clock=clock,
             create=settings.embedded,
         )
@@ -86,12 +78,12 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] = utc_now)
             store=store,
             broker=broker,
             adapters=adapters,
-            gates=Gates(store, clock),
+            gates=Gates(store, clock or utc_now),
             metrics=Metrics(),
             token_issuer=open_issuer(settings),
             check_pool=pool,
             parse_limits=parse_limits(settings),
-            clock=clock,
+            clock=clock or utc_now,
         )
 
 

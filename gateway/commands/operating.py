@@ -179,7 +179,7 @@ def show_case(
 @contextlib.contextmanager
 def _store(config: Path | None) -> Iterator[Store]:
     settings = settings_for(config)
-    keys = KeyRing.open(settings.home / "keys", create=False)
+    keys = KeyRing.load(settings.home / "keys", create=False)
     store = Store.open(settings.effective_database_url, keys=keys, clock=utc_now)
     try:
         yield store

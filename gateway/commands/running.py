@@ -66,11 +66,11 @@ def token(
 
 def db_upgrade(config: Config = None) -> None:
     """Bring the database to this version's tables. Safe to repeat."""
-    from gateway.store.migrate import upgrade
+    from gateway.store.database import upgrade_url
 
     settings = settings_for(config)
     settings.home.mkdir(parents=True, exist_ok=True)
-    upgrade(settings.effective_database_url)
+    upgrade_url(settings.effective_database_url)
     say("The database is up to date.")
 
 

@@ -7,11 +7,11 @@ opening hours) waits as an outbox row with a due time, which survives the loss o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from adapters.base import DeliveryError, Retryable
 from gateway.delivery import Dead, Wait
+from gateway.packages.model import RetryPolicy
 from queues.topology import RUNGS
 
 LONGEST_RETRY_AFTER = 24 * 3600.0
@@ -19,19 +19,6 @@ LONGEST_RETRY_AFTER = 24 * 3600.0
 
 JITTER = 0.2
 """Database delays are drawn from delay × (1 ± JITTER), so that an outage does not come back as a wave."""
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """delays: seconds before attempt 2, 3, …; the last one repeats. give_up_after: seconds since the round began.
-
-    per_second: most requests a second to this target, None = no bound. parallel: requests at a time.
-    """
-
-    delays: tuple[float, ...] = (30, 120, 600, 3600, 21600)
-    give_up_after: float = 3 * 86400.0
-    per_second: float | None = None
-    parallel: int | None = None
 
 
 def again(

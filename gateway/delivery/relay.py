@@ -39,13 +39,14 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._declared = False
         self._next_sweep: datetime | None = None
+        self._renew_at: datetime | None = None
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self, timeout: float = 10.0) -> None:
         self._stop.set()
-        self._gateway.wake()
+        self._gateway.store.outbox_filled.set()
         self._thread.join(timeout)
 
     def _run(self) -> None:
@@ -62,11 +63,11 @@ class Relay:
                 self._stop.wait(BROKER_PAUSE)
                 continue
             if not busy:
-                self._gateway.wait_for_work(self._gateway.settings.relay_seconds)
+                self._gateway.store.outbox_filled.wait(self._gateway.settings.relay_seconds)
 
     def turn(self) -> bool:
         """One look: sweep if due, then one batch. Returns whether there may be more. Raises BrokerUnavailable, StoreUnavailable."""
-        if not self._gateway.store.acquire_lease("relay", self._holder, LEASE_SECONDS).result():
+        if not self._leads():
             self._stop.wait(1.0)
             return False
         if not self._declared:
@@ -74,6 +75,17 @@ class Relay:
             self._declared = True
         self._housekeep()
         return relay_batch(self._gateway)
+
+    def _leads(self) -> bool:
+        """Whether this process may work: it holds the lease, or gets it now. Renewed well before it ends."""
+        now = self._gateway.clock()
+        if self._renew_at and now < self._renew_at:
+            return True
+        if self._gateway.store.acquire_lease("relay", self._holder, LEASE_SECONDS).result():
+            self._renew_at = now + timedelta(seconds=LEASE_SECONDS / 3)
+            return True
+        self._renew_at = None
+        return False
 
     def _housekeep(self) -> None:
         now = self._gateway.clock()
@@ -88,11 +100,12 @@ class Relay:
         if put_back:
             log.info("sweep.requeued", deliveries=put_back, at_start=first)
             self._gateway.metrics.swept(put_back)
-        store.sweep_orphans(now)
+        store.sweep_orphans()
 
 
 def relay_batch(gateway: Gateway, limit: int = BATCH) -> bool:
     """Publish what is due and forget it when confirmed. Returns whether a full batch was found."""
+    gateway.store.outbox_filled.clear()
     rows = gateway.store.due_outbox(limit, gateway.clock())
     if not rows:
         return False

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from adapters.base import OutcomeUnknown, Retryable
 from gateway.delivery import Dead, Wait
-from gateway.delivery.ladder import JITTER, LONGEST_RETRY_AFTER, RetryPolicy, again
+from gateway.delivery.ladder import JITTER, LONGEST_RETRY_AFTER, again
+from gateway.packages.model import RetryPolicy
 from queues.topology import RUNGS
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
