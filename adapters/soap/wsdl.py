@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -120,6 +120,15 @@ class Wsdl:
         """Every leaf and group below a global element, outermost first; `required` holds below a present parent."""
         declared = self._model.maps.elements.get(element)
         return list(_fields(declared.type, "", True, _DEPTH)) if declared is not None else []
+
+    def answer(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element:
+        """An envelope as a server of this WSDL answers. values: names below the answer's element. Raises ValueError."""
+        binding = next(binding for _, binding in self._bindings() if str(binding.name) == operation.binding)
+        try:
+            envelope: etree._Element = binding.get(operation.name).output.serialize(**values).content
+        except (zeep.exceptions.Error, TypeError) as error:
+            raise ValueError(f"not an answer of {operation.name}: {error}") from error
+        return envelope
 
     def _bindings(self) -> Iterator[tuple[str, Any]]:
         for service in self.document.services.values():

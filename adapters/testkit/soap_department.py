@@ -1,0 +1,168 @@
+"""A simulated SOAP system: strict about its WSDL, gives case numbers, can be searched by the sender's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from xml.sax.saxutils import escape
+
+from lxml import etree
+from zeep.wsdl.utils import etree_to_string
+
+from adapters import paths
+from adapters.soap.envelope import SOAP11, SOAP12, NotSoap, read_envelope
+from adapters.soap.wsdl import Operation, Wsdl
+from adapters.testkit.http_department import Case, HttpDepartment, HttpReply, HttpRequest
+from adapters.testkit.ledger import KeyReused, Received
+from xoev_schemas.documents import text_of
+
+Fact = Literal["number", "file", "known"]
+
+ANSWER: Mapping[str, Fact] = {"Vorgangsnummer": "number", "Aktenzeichen": "file", "Doppelt": "known"}
+
+
+class SoapDepartment(HttpDepartment):
+    """operation: makes a case. search: finds one by key (None = the system cannot be searched).
+
+    key, repeat_mark: where they stand in the request; search_key: in the search. answer: names in the answers → what
+    they say; names that the WSDL does not know are left out. Raises WsdlUnusable, or ValueError when the answers
+    would not be valid.
+    """
+
+    def __init__(
+        self,
+        wsdl: Path,
+        *,
+        operation: str = "VorgangAnlegen",
+        search: str | None = "VorgangSuchen",
+        key: str = "$.Vorgang.FremdId",
+        repeat_mark: str | None = "$.Vorgang.Wiederholung",
+        search_key: str = "$.FremdId",
+        answer: Mapping[str, Fact] = ANSWER,
+        prefix: str = "SOAP",
+        idempotent: bool = True,
+        host: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        super().__init__(prefix=prefix, idempotent=idempotent, host=host, port=port)
+        self._wsdl = Wsdl(wsdl)
+        self._operation = self._wsdl.operation(operation)
+        self._search = self._wsdl.operation(search) if search is not None else None
+        self._key, self._repeat_mark, self._search_key = key, repeat_mark, search_key
+        self._answer = answer
+        self._names = {
+            known.name: {field.path for field in self._wsdl.fields(known.response or "")}
+            for known in (self._operation, self._search)
+            if known is not None
+        }
+        self._try_answer()
+
+    def read(self, request: HttpRequest) -> HttpReply | Case:
+        if request.method != "POST":
+            return HttpReply(405, "text/plain", b"POST only", {"Allow": "POST"})
+        try:
+            envelope = read_envelope(request.body)
+        except NotSoap as error:
+            return self._client_fault(str(error))
+        body = envelope.body
+        operation = self._called(body)
+        if body is None or operation is None or envelope.soap12 != operation.soap12:
+            return self._client_fault("no such operation here")
+        if _action(request) not in (operation.action, "" if operation.soap12 else operation.action):
+            return self._client_fault("the action is not that of the operation")
+        if errors := self._wsdl.errors(body):
+            # Real systems repeat what they got; so does this one.
+            return self._client_fault(errors[0])
+        if operation is self._search:
+            return self._found(operation, paths.read_xml(body, self._search_key) or "")
+        return self._case(body, request.body)
+
+    def _case(self, body: etree._Element, raw: bytes) -> HttpReply | Case:
+        key = paths.read_xml(body, self._key)
+        if key is None:
+            return self._client_fault("the sender's key is missing")
+        marked = self._repeat_mark is not None and paths.read_xml(body, self._repeat_mark) in ("true", "1")
+        content = _as_dict(body)
+        return Case(key, content if isinstance(content, dict) else {}, raw, marked)
+
+    def _called(self, body: etree._Element | None) -> Operation | None:
+        """The operation that takes this element."""
+        known = [operation for operation in (self._operation, self._search) if operation is not None]
+        return next((operation for operation in known if body is not None and body.tag == operation.request), None)
+
+    def act(self, case: Case) -> HttpReply:
+        try:
+            record = self.ledger.take(case.key, case.body, case.raw, marked=case.marked)
+        except KeyReused:  # nothing is compared here
+            return self._client_fault("the key was used for something else")
+        return self._reply(self._operation, self._values(self._operation, record))
+
+    def refusal(self) -> HttpReply:
+        return self._client_fault("Der Vorgang wird hier nicht bearbeitet.")
+
+    def _found(self, operation: Operation, key: str) -> HttpReply:
+        record = self.ledger.find(key)
+        return self._reply(operation, self._values(operation, record) if record is not None else {})
+
+    def _values(self, operation: Operation, record: Received) -> dict[str, Any]:
+        facts: dict[Fact, Any] = {
+            "number": record.references["number"],
+            "file": record.references["file"],
+            "known": record.known,
+        }
+        return {name: facts[fact] for name, fact in self._answer.items() if name in self._names[operation.name]}
+
+    def _try_answer(self) -> None:
+        record = Received("key", {}, "", False, {"number": "1", "file": "1"}, known=False)
+        for operation in (self._operation, self._search):
+            if operation is None:
+                continue
+            envelope = self._wsdl.answer(operation, self._values(operation, record))
+            if errors := self._wsdl.errors(_body(envelope)):
+                raise ValueError(f"the answers of {operation.name} would not be valid: {errors[0]}")
+
+    def _reply(self, operation: Operation, values: Mapping[str, Any]) -> HttpReply:
+        envelope = self._wsdl.answer(operation, values)
+        data: bytes = etree_to_string(envelope)  # type: ignore[no-untyped-call]
+        return HttpReply(200, _media_type(operation.soap12), data)
+
+    def _client_fault(self, text: str) -> HttpReply:
+        soap12 = self._operation.soap12
+        namespace = SOAP12 if soap12 else SOAP11
+        if soap12:
+            code = "<s:Code><s:Value>s:Sender</s:Value></s:Code>"
+            inner = f'{code}<s:Reason><s:Text xml:lang="de">{escape(text)}</s:Text></s:Reason>'
+        else:
+            inner = f"<faultcode>s:Client</faultcode><faultstring>{escape(text)}</faultstring>"
+        envelope = f'<s:Envelope xmlns:s="{namespace}"><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>'
+        return HttpReply(400 if soap12 else 500, _media_type(soap12), envelope.encode())
+
+
+def _media_type(soap12: bool) -> str:
+    return "application/soap+xml; charset=utf-8" if soap12 else "text/xml; charset=utf-8"
+
+
+def _action(request: HttpRequest) -> str:
+    """The action as told beside the message: its own header (SOAP 1.1) or a parameter of the media type (SOAP 1.2)."""
+    if "soapaction" in request.headers:
+        return request.headers["soapaction"].strip().strip('"')
+    for parameter in request.headers.get("content-type", "").split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "action":
+            return value.strip('"')
+    return ""
+
+
+def _body(envelope: etree._Element) -> etree._Element:
+    return next(child for child in envelope if etree.QName(child).localname == "Body")[0]
+
+
+def _as_dict(element: etree._Element) -> dict[str, object] | str:
+    """Nested dicts by local names; a name that comes several times holds a list; leaves are text."""
+    if not len(element):
+        return text_of(element)
+    members: dict[str, list[object]] = {}
+    for child in element.iterchildren("*"):
+        members.setdefault(etree.QName(child).localname, []).append(_as_dict(child))
+    return {name: values[0] if len(values) == 1 else values for name, values in members.items()}
