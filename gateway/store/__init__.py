@@ -1,0 +1,29 @@
+"""Everything the gateway keeps. `Store` is the only door; the other modules are behind it."""
+
+from gateway.store.keys import KeyRing
+from gateway.store.records import (
+    Accepted,
+    AttemptStart,
+    Claimed,
+    DeadLetter,
+    DeliveryView,
+    KeyReused,
+    NotClaimable,
+    OutboxRow,
+    SubmissionView,
+)
+from gateway.store.store import Store
+
+__all__ = [
+    "Accepted",
+    "AttemptStart",
+    "Claimed",
+    "DeadLetter",
+    "DeliveryView",
+    "KeyReused",
+    "KeyRing",
+    "NotClaimable",
+    "OutboxRow",
+    "Store",
+    "SubmissionView",
+]

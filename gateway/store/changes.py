@@ -15,11 +15,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import Update, bindparam, func, insert, select, update
 
 from gateway.delivery import ENDED, OPEN, Delivery, DeliveryState, require_delivery, require_submission
 from gateway.errors import Conflict, NotFound
 from gateway.store import tables as t
+from gateway.store.session import Record, one_of
 from gateway.store.writer import Transaction
 from gateway.submission import SubmissionState
 
@@ -34,10 +35,11 @@ _OWNER = select(t.delivery.c.submission_id).where(t.delivery.c.delivery_id == bi
 _COUNT_OPEN = (
     select(func.count())
     .select_from(t.delivery)
-    .where(t.delivery.c.submission_id == bindparam("id"), t.delivery.c.state.in_([str(s) for s in OPEN]))
+    .where(t.delivery.c.submission_id == bindparam("id"), one_of(t.delivery.c.state, sorted(OPEN)))
 )
 INSERT_EVENT = insert(t.event)
-INSERT_OUTBOX = insert(t.outbox)
+# Inline: the number it gets is of no interest here, so it is not asked for.
+INSERT_OUTBOX = insert(t.outbox).inline()
 
 
 def canonical(value: Any) -> str:
@@ -87,7 +89,7 @@ def link_event(
 class Change:
     """Everything one job changes about one submission. Made by `changing`, which writes the chain at the end."""
 
-    def __init__(self, tx: Transaction, row: Row[Any]) -> None:
+    def __init__(self, tx: Transaction, row: Record) -> None:
         self.tx = tx
         self.submission: Mapping[str, Any] = row._asdict()
         self.submission_id: str = row.submission_id
@@ -159,7 +161,7 @@ class Change:
             "fence_is": delivery.fence,
             **columns,
         }
-        if self.tx.execute(_update_delivery(names), parameters).rowcount != 1:
+        if self.tx.execute(_update_delivery(names), parameters) != 1:
             raise Conflict("somebody else changed this delivery first")
 
     def move_submission(
@@ -183,21 +185,21 @@ class Change:
         """An accepted submission is completed when its last delivery ended."""
         if self.state is not SubmissionState.ACCEPTED:
             return
-        if self.tx.execute(_COUNT_OPEN, {"id": self.submission_id}).scalar_one() == 0:
+        if self.tx.scalar(_COUNT_OPEN, {"id": self.submission_id}) == 0:
             self.move_submission(SubmissionState.COMPLETED, ended_at=self.tx.now)
 
     def write(self) -> None:
         """Write the events and the new head. Raises Conflict when another writer got in between."""
         if not self._events and not self._columns:
             return
-        self.tx.insert(INSERT_EVENT, self._events)
+        self.tx.execute_many(INSERT_EVENT, self._events)
         columns = {"event_number": self._head[0], "event_hash": self._head[1], **self._columns}
         parameters = {
             "submission_id_is": self.submission_id,
             "event_number_is": self.submission["event_number"],
             **columns,
         }
-        if self.tx.execute(_update_submission(tuple(sorted(columns))), parameters).rowcount != 1:
+        if self.tx.execute(_update_submission(tuple(sorted(columns))), parameters) != 1:
             raise Conflict("somebody else changed this submission first")
 
 
@@ -221,7 +223,7 @@ def owner_of(tx: Transaction, delivery_id: str) -> str:
     return owner
 
 
-def delivery_of(row: Row[Any]) -> Delivery:
+def delivery_of(row: Record) -> Delivery:
     return Delivery(
         delivery_id=row.delivery_id,
         submission_id=row.submission_id,

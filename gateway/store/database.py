@@ -39,19 +39,24 @@ def database_url(url: str) -> URL:
 
 def writing_engine(url: URL) -> Engine:
     """One connection, for the writer thread. A transaction takes the write lock first, so it never has to upgrade."""
-    return _engine(url, begin="BEGIN IMMEDIATE", pool_size=1, max_overflow=0)
+    return _engine(url, begin="BEGIN IMMEDIATE", isolation="READ COMMITTED", pool_size=1, max_overflow=0)
 
 
 def reading_engine(url: URL) -> Engine:
-    """Connections for readers, who never wait for the writer (WAL, MVCC)."""
-    return _engine(url, begin="BEGIN", pool_size=8, max_overflow=32)
+    """Connections for readers, who see one moment of the database and never wait for the writer (WAL, MVCC)."""
+    return _engine(url, begin="BEGIN", isolation="REPEATABLE READ", pool_size=8, max_overflow=32)
 
 
-def _engine(url: URL, *, begin: str, pool_size: int, max_overflow: int) -> Engine:
+def _engine(url: URL, *, begin: str, isolation: str, pool_size: int, max_overflow: int) -> Engine:
     postgres = url.get_backend_name() == "postgresql"
     # Parameters never appear in an exception: they hold keys, references and other people's text.
     engine = create_engine(
-        url, hide_parameters=True, pool_size=pool_size, max_overflow=max_overflow, pool_pre_ping=postgres
+        url,
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=max_overflow,
+        pool_pre_ping=postgres,
+        **({"isolation_level": isolation} if postgres else {}),
     )
     if postgres:
         event.listen(engine, "connect", _prepare_postgres)
@@ -69,6 +74,9 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",
+        # Keys are random, so pages are touched again and again: 64 MiB of cache, and 32 MiB of log between checkpoints.
+        "cache_size = -65536",
+        "wal_autocheckpoint = 8192",
         # What is deleted is overwritten: an erased key must not survive in a free page.
         "secure_delete = ON",
     ):

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from sqlalchemy import bindparam, insert, select, update
@@ -34,6 +34,14 @@ _LAST_DISCARDED = (
     .order_by(t.dead_letter.c.died_at.desc())
 )
 _SET_LETTER = update(t.dead_letter).where(t.dead_letter.c.dead_id == bindparam("id")).values(state="open")
+_MOVE_LETTERS = {
+    column: update(t.dead_letter)
+    .where(t.dead_letter.c[column] == bindparam("identity"), t.dead_letter.c.state == bindparam("old"))
+    .values(state=bindparam("new"))
+    for column in ("delivery_id", "submission_id")
+}
+_INSERT_LETTER = insert(t.dead_letter)
+_INSERT_DELIVERY = insert(t.delivery)
 _QUARANTINED = select(t.quarantine.c.dead_id).where(t.quarantine.c.identity == bindparam("identity"))
 
 
@@ -128,19 +136,19 @@ def die(
         attempts=delivery.attempts_total,
         broker=broker,
     )
-    change.tx.execute(insert(t.dead_letter), row)
+    change.tx.execute(_INSERT_LETTER, row)
     if dead.detail:
         add_part(change.tx, delivery.submission_id, detail_name, "text/plain; charset=utf-8", dead.detail.encode())
     dead_id: str = row["dead_id"]
     return dead_id
 
 
-def set_letters(tx: Transaction, column: str, identity: str, old: str, new: str) -> None:
+def set_letters(
+    tx: Transaction, column: Literal["delivery_id", "submission_id"], identity: str, old: str, new: str
+) -> None:
     """Move the letters of a delivery (column `delivery_id`) or submission (`submission_id`) to another state."""
     tx.execute(
-        update(t.dead_letter)
-        .where(t.dead_letter.c[column] == bindparam("identity"), t.dead_letter.c.state == bindparam("old"))
-        .values(state=bindparam("new")),
+        _MOVE_LETTERS[column],
         {"identity": identity, "old": old, "new": new},
     )
 
@@ -187,7 +195,7 @@ def _quarantine(tx: Transaction, dead: Dead, broker: Mapping[str, Any]) -> str:
     if known is not None:
         return str(known.dead_id)
     row = letter_row(dead, tx.now, broker=dict(broker))
-    tx.execute(insert(t.dead_letter), row)
+    tx.execute(_INSERT_LETTER, row)
     tx.execute(
         insert(t.quarantine),
         {
@@ -277,7 +285,7 @@ def release(tx: Transaction, submission_id: str, targets: Sequence[str], actor: 
                 change.submission["department"],
                 tx.now,
             )
-            tx.execute(insert(t.delivery), row)
+            tx.execute(_INSERT_DELIVERY, row)
             change.note(
                 "delivery.queued",
                 delivery_id=delivery.delivery_id,

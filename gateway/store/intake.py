@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import bindparam, insert, select
 
 from gateway.delivery import require_submission
 from gateway.store import tables as t
@@ -18,6 +18,7 @@ from gateway.store.deadletters import clarification_letter
 from gateway.store.keys import KeyRing
 from gateway.store.parts import RECORD, open_part, write_sealed
 from gateway.store.records import Accepted, KeyReused
+from gateway.store.session import Record, Session
 from gateway.store.writer import Transaction
 from gateway.submission import Checked, Submission, SubmissionState
 from xoev_schemas.findings import Finding
@@ -110,12 +111,12 @@ def accept_many(tx: Transaction, intakes: Sequence[Intake]) -> list[Accepted | K
     rows = _Rows(tx)
     for intake in intakes:
         rows.add(intake)
-    tx.insert(_INSERT_SUBMISSION, rows.submissions)
+    tx.execute_many(_INSERT_SUBMISSION, rows.submissions)
     write_sealed(tx, [intake.content for intake in intakes], claimed=True)
-    tx.insert(_INSERT_DELIVERY, rows.deliveries)
-    tx.insert(INSERT_OUTBOX, rows.outbox)
-    tx.insert(INSERT_EVENT, rows.events)
-    tx.insert(_INSERT_DEAD, rows.dead)
+    tx.execute_many(_INSERT_DELIVERY, rows.deliveries)
+    tx.execute_many(INSERT_OUTBOX, rows.outbox)
+    tx.execute_many(INSERT_EVENT, rows.events)
+    tx.execute_many(_INSERT_DEAD, rows.dead)
     tx.has_outbox_rows |= bool(rows.outbox)
     return [
         Accepted(
@@ -198,32 +199,32 @@ def reject(tx: Transaction, row: Mapping[str, Any], findings: Sequence[Finding])
 
 
 def answer_by_key(
-    connection: Connection, keys: KeyRing, channel: str, client: str, key: str, digest: str
+    session: Session, keys: KeyRing, channel: str, client: str, key: str, digest: str
 ) -> Accepted | KeyReused | None:
     """The first answer under this key, or None when the key is new."""
-    row = connection.execute(_BY_KEY, {"channel": channel, "client": client, "key": key}).first()
-    return None if row is None else _first_answer(connection, keys, row, digest)
+    row = session.row(_BY_KEY, {"channel": channel, "client": client, "key": key})
+    return None if row is None else _first_answer(session, keys, row, digest)
 
 
 def _answer_by_key(tx: Transaction, row: Mapping[str, Any]) -> Accepted | KeyReused | None:
     if row["inbox_key"] is None:
         return None
-    return answer_by_key(tx.connection, tx.keys, row["channel"], row["client"], row["inbox_key"], row["digest"])
+    return answer_by_key(tx, tx.keys, row["channel"], row["client"], row["inbox_key"], row["digest"])
 
 
-def _first_answer(connection: Connection, keys: KeyRing, row: Row[Any], digest: str) -> Accepted | KeyReused:
+def _first_answer(session: Session, keys: KeyRing, row: Record, digest: str) -> Accepted | KeyReused:
     if row.digest != digest:
         return KeyReused(row.submission_id)
-    status: str = connection.execute(_FIRST_EVENT, {"id": row.submission_id}).scalar_one()
-    record = read_record(connection, keys, row.submission_id)
+    status: str = session.scalar(_FIRST_EVENT, {"id": row.submission_id})
+    record = read_record(session, keys, row.submission_id)
     findings = tuple(Finding.from_dict(f) for f in record["findings"])
     return Accepted(False, row.submission_id, row.case_id, status, row.received_at, findings)
 
 
-def read_record(connection: Connection, keys: KeyRing, submission_id: str) -> dict[str, Any]:
+def read_record(session: Session, keys: KeyRing, submission_id: str) -> dict[str, Any]:
     """`metadata`, `findings`, `attachments` as kept at acceptance; empty when the content is erased."""
     try:
-        data = b"".join(open_part(connection, keys, submission_id, RECORD).read(connection))
+        data = b"".join(open_part(session, keys, submission_id, RECORD).read(session))
     except ContentErased:
         return {"metadata": {}, "findings": [], "attachments": []}
     record: dict[str, Any] = json.loads(data)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from gateway.delivery import OPEN
 from gateway.errors import Conflict, NotFound
 from gateway.store import tables as t
 from gateway.store.changes import GENESIS, SYSTEM, changing, event_hash
+from gateway.store.session import Session
 from gateway.store.views import FINAL
 from gateway.store.writer import Transaction
 
@@ -78,7 +79,7 @@ def erase(tx: Transaction, submission_id: str, actor: str, reason: str) -> bool:
 
 def erase_due(tx: Transaction, now: datetime) -> int:
     """Erase what is past its date, at most 100 submissions at a time. How many; 0 = nothing is left."""
-    due = [row.submission_id for row in tx.execute(_OVER, {"now": now})]
+    due = [row.submission_id for row in tx.rows(_OVER, {"now": now})]
     for submission_id in sorted(due):
         erase(tx, submission_id, SYSTEM, "retention")
     return len(due)
@@ -86,7 +87,7 @@ def erase_due(tx: Transaction, now: datetime) -> int:
 
 def sweep_orphans(tx: Transaction) -> int:
     """Drop what was spilled and never accepted, after an hour. How many."""
-    orphans = [row.submission_id for row in tx.execute(_ORPHANS, {"before": tx.now - ORPHAN_AGE})]
+    orphans = [row.submission_id for row in tx.rows(_ORPHANS, {"before": tx.now - ORPHAN_AGE})]
     for submission_id in orphans:
         _delete_content(tx, submission_id)
     return len(orphans)
@@ -112,15 +113,15 @@ def record_access(tx: Transaction, submission_id: str, actor: str, what: str, re
         change.note("access", actor=actor, details={"what": what, "reason": reason})
 
 
-def verify_chain(connection: Connection, submission_id: str) -> list[str]:
+def verify_chain(session: Session, submission_id: str) -> list[str]:
     """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
-    submission = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    submission = session.row(_SUBMISSION, {"id": submission_id})
     if submission is None:
         raise NotFound("there is no such submission")
     faults: list[str] = []
     number, previous = 0, GENESIS
     states: dict[str | None, str | None] = {}
-    for row in connection.execute(_EVENTS, {"id": submission_id}):
+    for row in session.rows(_EVENTS, {"id": submission_id}):
         number += 1
         if row.number != number:
             faults.append(f"event {number} is missing")
@@ -136,7 +137,7 @@ def verify_chain(connection: Connection, submission_id: str) -> list[str]:
         previous = row.hash
     if (number, previous) != (submission.event_number, submission.event_hash):
         faults.append(f"the chain ends at event {number}, it should end at {submission.event_number}")
-    rows = connection.execute(_DELIVERIES, {"id": submission_id}).all()
+    rows = session.rows(_DELIVERIES, {"id": submission_id})
     stored: dict[str | None, str] = {None: submission.state, **{row.delivery_id: row.state for row in rows}}
     if stored != states:
         faults.append("a state was changed without an event")

@@ -10,11 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
 
 from gateway.store import tables as t
 from gateway.store.changes import INSERT_OUTBOX, delivery_of, outbox_row
 from gateway.store.records import OutboxRow
+from gateway.store.session import Session, one_of
 from gateway.store.writer import Transaction
 
 SWEEP_LIMIT = 1000
@@ -29,8 +30,8 @@ _DUE = (
 )
 _FORGET = delete(t.outbox).where(t.outbox.c.outbox_id == bindparam("id"))
 _NOWHERE = ~exists().where(t.outbox.c.delivery_id == t.delivery.c.delivery_id)
-_HELD = t.delivery.c.state.in_(["delivering", "unknown"])
-_PENDING = t.delivery.c.state.in_(["queued", "waiting"])
+_HELD = one_of(t.delivery.c.state, ("delivering", "unknown"))
+_PENDING = one_of(t.delivery.c.state, ("queued", "waiting"))
 _WITH_TRACE = select(t.delivery, t.submission.c.traceparent).join_from(t.delivery, t.submission)
 _FORGOTTEN = (
     _WITH_TRACE.where(
@@ -53,11 +54,16 @@ _TAKE_LEASE = (
     .where(t.lease.c.name == bindparam("lease_name"))
     .values(holder=bindparam("holder"), until=bindparam("until"))
 )
+_SET_CIRCUIT = (
+    update(t.circuit)
+    .where(t.circuit.c.target == bindparam("target_is"))
+    .values(state=bindparam("new_state"), updated_at=bindparam("now"))
+)
 
 
-def due(connection: Connection, limit: int, now: datetime) -> list[OutboxRow]:
+def due(session: Session, limit: int, now: datetime) -> list[OutboxRow]:
     """Rows to publish now, oldest first: those that are due, and those for a rung (which delays by itself)."""
-    rows = connection.execute(_DUE, {"now": now, "limit": limit})
+    rows = session.rows(_DUE, {"now": now, "limit": limit})
     return [
         OutboxRow(
             outbox_id=row.outbox_id,
@@ -78,7 +84,7 @@ def forget_many(tx: Transaction, groups: Sequence[Sequence[int]]) -> list[None]:
     """The confirms came: the rows go. Several callers' rows in one statement."""
     identities = [{"id": identity} for group in groups for identity in group]
     if identities:
-        tx.execute(_FORGET, identities)
+        tx.execute_many(_FORGET, identities)
     return [None] * len(groups)
 
 
@@ -87,16 +93,16 @@ def sweep(tx: Transaction, now: datetime, tolerance_seconds: float) -> int:
 
     Each is put back at most once per tolerance.
     """
-    rows = tx.execute(_FORGOTTEN, {"overdue": now - timedelta(seconds=tolerance_seconds), "lapsed": now - _SLACK}).all()
+    rows = tx.rows(_FORGOTTEN, {"overdue": now - timedelta(seconds=tolerance_seconds), "lapsed": now - _SLACK})
     _put_back(tx, rows, now)
     if rows:
-        tx.execute(_SWEPT, [{"id": row.delivery_id, "now": now} for row in rows])
+        tx.execute_many(_SWEPT, [{"id": row.delivery_id, "now": now} for row in rows])
     return len(rows)
 
 
 def rebuild(tx: Transaction) -> int:
     """After the broker lost everything: an outbox row for every unfinished delivery that has none. How many."""
-    rows = tx.execute(_UNFINISHED).all()
+    rows = tx.rows(_UNFINISHED)
     _put_back(tx, rows, tx.now)
     return len(rows)
 
@@ -107,13 +113,13 @@ def _put_back(tx: Transaction, rows: Sequence[Any], now: datetime) -> None:
         delivery = delivery_of(row)
         waits_until = delivery.claimed_until if delivery.state in ("delivering", "unknown") else delivery.due_at
         new.append(outbox_row(delivery, max(waits_until or now, now), None, row.traceparent, now=now))
-    tx.insert(INSERT_OUTBOX, new)
+    tx.execute_many(INSERT_OUTBOX, new)
     tx.has_outbox_rows |= bool(new)
 
 
 def expire_claims(tx: Transaction) -> int:
     """Every claim is over now. For the start of an installation that is one process: whoever held them is gone."""
-    return tx.execute(_EXPIRE, {"now": tx.now}).rowcount
+    return tx.execute(_EXPIRE, {"now": tx.now})
 
 
 def acquire_lease(tx: Transaction, name: str, holder: str, seconds: float) -> bool:
@@ -132,6 +138,6 @@ def acquire_lease(tx: Transaction, name: str, holder: str, seconds: float) -> bo
 
 def set_circuit(tx: Transaction, target: str, state: dict[str, Any]) -> None:
     """What is known of a target's health, for all workers."""
-    values = {"state": state, "updated_at": tx.now}
-    if tx.execute(update(t.circuit).where(t.circuit.c.target == target).values(values)).rowcount == 0:
-        tx.execute(insert(t.circuit).values({"target": target, **values}))
+    values = {"new_state": state, "now": tx.now}
+    if tx.execute(_SET_CIRCUIT, {"target_is": target, **values}) == 0:
+        tx.execute(insert(t.circuit), {"target": target, "state": state, "updated_at": tx.now})

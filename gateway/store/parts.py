@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.store import tables as t
@@ -19,6 +19,7 @@ from gateway.store.content import (
     encrypt_part,
 )
 from gateway.store.keys import KeyRing, WrongKey
+from gateway.store.session import Session
 from gateway.store.writer import Transaction
 
 RECORD = "record"
@@ -33,6 +34,9 @@ _CHUNK = select(t.content_chunk.c.data).where(
     t.content_chunk.c.part == bindparam("part"),
     t.content_chunk.c.sequence == bindparam("sequence"),
 )
+INSERT_KEY = insert(t.content_key)
+INSERT_PART = insert(t.content_part)
+INSERT_CHUNK = insert(t.content_chunk)
 _LAST_NUMBER = select(func.max(t.content_part.c.number)).where(t.content_part.c.submission_id == bindparam("id"))
 _ERASED = select(t.submission.c.erased_at).where(t.submission.c.submission_id == bindparam("id"))
 _CLAIM_KEY = (
@@ -49,21 +53,21 @@ class OpenPart:
     cipher: ChunkCipher
     row: Row
 
-    def chunk(self, connection: Connection, sequence: int) -> bytes | None:
+    def chunk(self, session: Session, sequence: int) -> bytes | None:
         """Stored bytes of one chunk, still encrypted."""
         place = {"id": self.row["submission_id"], "part": self.row["number"], "sequence": sequence}
-        stored: bytes | None = connection.execute(_CHUNK, place).scalar_one_or_none()
+        stored: bytes | None = session.scalar(_CHUNK, place)
         return stored
 
-    def read(self, connection: Connection) -> Iterator[bytes]:
-        return decrypt_part(self.cipher, self.row, lambda sequence: self.chunk(connection, sequence))
+    def read(self, session: Session) -> Iterator[bytes]:
+        return decrypt_part(self.cipher, self.row, lambda sequence: self.chunk(session, sequence))
 
 
-def open_cipher(connection: Connection, keys: KeyRing, submission_id: str) -> ChunkCipher:
+def open_cipher(session: Session, keys: KeyRing, submission_id: str) -> ChunkCipher:
     """Raises ContentErased, NotFound, or ContentDamaged when the key does not open."""
-    key = connection.execute(_KEY, {"id": submission_id}).first()
+    key = session.row(_KEY, {"id": submission_id})
     if key is None:
-        erased = connection.execute(_ERASED, {"id": submission_id}).first()
+        erased = session.row(_ERASED, {"id": submission_id})
         if erased is not None and erased.erased_at is not None:
             raise ContentErased(f"the content of submission {submission_id} was erased, its time was over")
         raise NotFound("there is no such content")
@@ -73,25 +77,25 @@ def open_cipher(connection: Connection, keys: KeyRing, submission_id: str) -> Ch
         raise ContentDamaged(f"the content of submission {submission_id} cannot be opened: {error}") from None
 
 
-def open_part(connection: Connection, keys: KeyRing, submission_id: str, name: str) -> OpenPart:
+def open_part(session: Session, keys: KeyRing, submission_id: str, name: str) -> OpenPart:
     """Raises like open_cipher; NotFound also when there is no such part."""
-    cipher = open_cipher(connection, keys, submission_id)
-    row = connection.execute(_PART, {"id": submission_id, "name": name}).first()
+    cipher = open_cipher(session, keys, submission_id)
+    row = session.row(_PART, {"id": submission_id, "name": name})
     if row is None:
         raise NotFound("there is no such part")
-    return OpenPart(cipher, dict(row._mapping))
+    return OpenPart(cipher, row._asdict())
 
 
 def add_part(tx: Transaction, submission_id: str, name: str, media_type: str, data: bytes) -> None:
     """Encrypt and store a part of an accepted submission. Does nothing when its content is already erased."""
     try:
-        cipher = open_cipher(tx.connection, tx.keys, submission_id)
+        cipher = open_cipher(tx, tx.keys, submission_id)
     except (ContentErased, NotFound):
         return
-    last = tx.execute(_LAST_NUMBER, {"id": submission_id}).scalar_one_or_none() or 0
+    last = tx.scalar(_LAST_NUMBER, {"id": submission_id}) or 0
     part, chunks = encrypt_part(cipher, submission_id, last + 1, name, media_type, data)
-    tx.insert(insert(t.content_part), [part])
-    tx.insert(insert(t.content_chunk), chunks)
+    tx.execute_many(INSERT_PART, [part])
+    tx.execute_many(INSERT_CHUNK, chunks)
 
 
 def write_sealed(tx: Transaction, contents: list[SealedContent], *, claimed: bool) -> None:
@@ -110,9 +114,9 @@ def write_sealed(tx: Transaction, contents: list[SealedContent], *, claimed: boo
         for content in contents
         if not content.spilled
     ]
-    tx.insert(insert(t.content_key), new_keys)
+    tx.execute_many(INSERT_KEY, new_keys)
     for content in contents:
-        if content.spilled and claimed and tx.execute(_CLAIM_KEY, {"id": content.submission_id}).rowcount != 1:
+        if content.spilled and claimed and tx.execute(_CLAIM_KEY, {"id": content.submission_id}) != 1:
             raise StoreUnavailable("the content took too long to arrive and was dropped; send it again")
-    tx.insert(insert(t.content_part), [row for content in contents for row in content.parts])
-    tx.insert(insert(t.content_chunk), [row for content in contents for row in content.chunks])
+    tx.execute_many(INSERT_PART, [row for content in contents for row in content.parts])
+    tx.execute_many(INSERT_CHUNK, [row for content in contents for row in content.chunks])

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
@@ -42,6 +42,7 @@ from gateway.store.records import (
     OutboxRow,
     SubmissionView,
 )
+from gateway.store.session import DatabaseError, Session
 from gateway.store.writer import Transaction, Writer
 from gateway.submission import Checked, Submission, SubmissionState
 from xoev_schemas.findings import Finding, Text
@@ -145,79 +146,79 @@ class Store:
 
     def find_by_key(self, channel: str, client: str, key: str, digest: str) -> Accepted | KeyReused | None:
         """The first answer under this inbox key; None when the key is new."""
-        with self._read() as connection:
-            return intake.answer_by_key(connection, self._keys, channel, client, key, digest)
+        with self._read() as session:
+            return intake.answer_by_key(session, self._keys, channel, client, key, digest)
 
     def suspected_duplicate(self, client: str, digest: str, since: datetime) -> str | None:
         """Submission id of the latest one with the same content from this client since then."""
-        with self._read() as connection:
-            return views.suspected_duplicate(connection, client, digest, since)
+        with self._read() as session:
+            return views.suspected_duplicate(session, client, digest, since)
 
     def backlog(self) -> int:
         """Deliveries a machine still has to move. At most half a second old, so it may be asked for every request."""
         asked_at, count = self._backlog
         now = time.monotonic()
         if now - asked_at >= _BACKLOG_SECONDS:
-            with self._read() as connection:
-                count = views.backlog(connection)
+            with self._read() as session:
+                count = views.backlog(session)
             self._backlog = (now, count)
         return count
 
     # -- reading
 
     def view(self, submission_id: str, *, events: bool = False) -> SubmissionView:
-        with self._read() as connection:
-            return views.view(connection, submission_id, events=events)
+        with self._read() as session:
+            return views.view(session, submission_id, events=events)
 
     def matter(self, case_id: str, *, client: str | None = None) -> list[SubmissionView]:
         """All submissions of one case id, oldest first; of one client only, if given."""
-        with self._read() as connection:
-            return views.matter(connection, case_id, client)
+        with self._read() as session:
+            return views.matter(session, case_id, client)
 
     def search(self, text: str) -> list[str]:
         """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
-        with self._read() as connection:
-            return views.search(connection, text)
+        with self._read() as session:
+            return views.search(session, text)
 
     def submission(self, submission_id: str) -> tuple[Submission, Checked]:
         """As handed in and as judged, data included. Raises NotFound, ContentErased, ContentDamaged."""
-        with self._read() as connection:
-            return views.load(connection, self._keys, submission_id)
+        with self._read() as session:
+            return views.load(session, self._keys, submission_id)
 
     def read_part(self, submission_id: str, name: str) -> Iterator[bytes]:
         """Plaintext of a part, 1 MiB at a time; checked chunk by chunk, so use it only when the iterator ended.
 
         Raises NotFound, ContentErased, ContentDamaged; the first two at once, the last while iterating.
         """
-        with self._read() as connection:
-            part = parts.open_part(connection, self._keys, submission_id, name)
+        with self._read() as session:
+            part = parts.open_part(session, self._keys, submission_id, name)
 
         def chunk(sequence: int) -> bytes | None:
-            with self._read() as connection:
-                return part.chunk(connection, sequence)
+            with self._read() as session:
+                return part.chunk(session, sequence)
 
         return decrypt_part(part.cipher, part.row, chunk)
 
     def delivery(self, delivery_id: str) -> Delivery:
-        with self._read() as connection:
-            return views.delivery(connection, delivery_id)
+        with self._read() as session:
+            return views.delivery(session, delivery_id)
 
     def attempts(self, delivery_id: str) -> list[Attempt]:
         """Every recorded attempt of a delivery, in order."""
-        with self._read() as connection:
-            return views.attempts(connection, delivery_id)
+        with self._read() as session:
+            return views.attempts(session, delivery_id)
 
     def counts(self) -> dict[str, int]:
         """Deliveries by state."""
-        with self._read() as connection:
-            return views.counts(connection)
+        with self._read() as session:
+            return views.counts(session)
 
     # -- relay and sweep
 
     def due_outbox(self, limit: int, now: datetime) -> list[OutboxRow]:
         """Rows to publish now, oldest first."""
-        with self._read() as connection:
-            return outbox.due(connection, limit, now)
+        with self._read() as session:
+            return outbox.due(session, limit, now)
 
     def forget_outbox(self, outbox_ids: Sequence[int]) -> Future[None]:
         """Their confirms came."""
@@ -270,8 +271,8 @@ class Store:
         )
 
     def circuit(self, target: str) -> dict[str, Any] | None:
-        with self._read() as connection:
-            return views.circuit(connection, target)
+        with self._read() as session:
+            return views.circuit(session, target)
 
     def set_circuit(self, target: str, state: dict[str, Any]) -> Future[None]:
         return self._writer.submit("", lambda tx: outbox.set_circuit(tx, target, state))
@@ -288,17 +289,17 @@ class Store:
 
     def dead_letters(self, *, limit: int = 100, after: str | None = None, **filters: str | None) -> list[DeadLetter]:
         """Newest first. after: last `dead_id` of the page before. filters: see `views.FILTERS`; None = any."""
-        with self._read() as connection:
-            return views.dead_letters(connection, limit=limit, after=after, **filters)
+        with self._read() as session:
+            return views.dead_letters(session, limit=limit, after=after, **filters)
 
     def dead_letter(self, dead_id: str) -> DeadLetter:
-        with self._read() as connection:
-            return views.dead_letter(connection, dead_id)
+        with self._read() as session:
+            return views.dead_letter(session, dead_id)
 
     def dead_groups(self, *, department: str | None = None) -> list[DeadGroup]:
         """Open dead letters by cause, the largest group first."""
-        with self._read() as connection:
-            return views.dead_groups(connection, department)
+        with self._read() as session:
+            return views.dead_groups(session, department)
 
     def redrive(
         self, delivery_ids: Sequence[str], *, actor: str, reason: str, confirm_repeat: bool = False
@@ -344,8 +345,8 @@ class Store:
 
     def verify_chain(self, submission_id: str) -> list[str]:
         """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
-        with self._read() as connection:
-            return keeping.verify_chain(connection, submission_id)
+        with self._read() as session:
+            return keeping.verify_chain(session, submission_id)
 
     def set_keep_until(self, submission_id: str, until: datetime) -> Future[None]:
         """Content of an ended submission may go after this moment."""
@@ -378,11 +379,12 @@ class Store:
         self._writer.submit(submission_id, lambda tx: keeping.drop_unclaimed(tx, submission_id))
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
+    def _read(self) -> Iterator[Session]:
+        """One moment's view of the database. Raises StoreUnavailable."""
         try:
-            with self._reading.connect() as connection:
-                yield connection
-        except SQLAlchemyError as error:
+            with self._reading.begin() as connection:
+                yield Session(connection)
+        except (SQLAlchemyError, DatabaseError) as error:
             raise StoreUnavailable(f"the database did not answer ({type(error).__name__})") from None
 
 
@@ -396,16 +398,15 @@ def _discard_unless_created(done: Future[Accepted | KeyReused], content: Content
 
 def _require_keys(reading: Engine, keys: KeyRing) -> None:
     """Every key version in use must be here, and be the right one: found at the start, not at the first reading."""
-    with reading.connect() as connection:
-        used = connection.execute(select(t.content_key.c.key_version).distinct()).scalars().all()
-        for version in used:
-            sample = connection.execute(
-                select(t.content_key).where(t.content_key.c.key_version == version).limit(1)
-            ).one()
+    with reading.begin() as connection:
+        session = Session(connection)
+        for used in session.rows(select(t.content_key.c.key_version).distinct()):
+            of_version = select(t.content_key).where(t.content_key.c.key_version == used.key_version).limit(1)
+            sample = session.rows(of_version)[0]
             try:
-                keys.unwrap(version, sample.wrapped_key, sample.submission_id)
+                keys.unwrap(sample.key_version, sample.wrapped_key, sample.submission_id)
             except WrongKey:
-                raise ConfigurationError([_wrong_key(version)]) from None
+                raise ConfigurationError([_wrong_key(sample.key_version)]) from None
 
 
 def _wrong_key(version: int) -> Finding:

@@ -70,6 +70,8 @@ metadata = MetaData(
 _ID = String()
 _NAME = String()
 _HASH = String()
+# SQLite: rows lie in the tree of their key, instead of in a second one beside it. Half the pages to touch per row.
+_ONE_TREE: Any = {"sqlite_with_rowid": False}
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
 submission = Table(
@@ -113,6 +115,7 @@ submission = Table(
         sqlite_where=text("keep_until IS NOT NULL"),
         postgresql_where=text("keep_until IS NOT NULL"),
     ),
+    **_ONE_TREE,
 )
 
 # Written before acceptance when content is spilled; `claimed` by the transaction that accepts. No reference to
@@ -131,6 +134,7 @@ content_key = Table(
         sqlite_where=text("NOT claimed"),
         postgresql_where=text("NOT claimed"),
     ),
+    **_ONE_TREE,
 )
 
 content_part = Table(
@@ -145,6 +149,7 @@ content_part = Table(
     Column("chunks", Integer, nullable=False),
     PrimaryKeyConstraint("submission_id", "number"),
     UniqueConstraint("submission_id", "name"),
+    **_ONE_TREE,
 )
 
 content_chunk = Table(
@@ -182,6 +187,7 @@ delivery = Table(
     Column("swept_at", Instant),
     UniqueConstraint("submission_id", "target"),
     Index(None, "state", "due_at"),
+    **_ONE_TREE,
 )
 
 attempt = Table(
@@ -200,6 +206,7 @@ attempt = Table(
     Column("failure", _NAME),
     Column("code", _NAME),
     PrimaryKeyConstraint("delivery_id", "number"),
+    **_ONE_TREE,
 )
 
 reference = Table(
@@ -212,6 +219,7 @@ reference = Table(
     Column("noted_at", Instant, nullable=False),
     PrimaryKeyConstraint("delivery_id", "name", "value"),
     Index(None, "value"),
+    **_ONE_TREE,
 )
 
 outbox = Table(
@@ -247,6 +255,7 @@ event = Table(
     Column("previous", _HASH, nullable=False),
     Column("hash", _HASH, nullable=False),
     PrimaryKeyConstraint("submission_id", "number"),
+    **_ONE_TREE,
 )
 
 dead_letter = Table(
@@ -273,6 +282,7 @@ dead_letter = Table(
     Column("state", String(), nullable=False),
     Column("broker", JSON(none_as_null=True)),
     Index(None, "state", "died_at"),
+    **_ONE_TREE,
 )
 
 # What arrived in a dead-letter queue and belongs to no delivery of ours: size and hash of the body, never the body.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Row, and_, bindparam, func, or_, select, union
+from sqlalchemy import and_, bindparam, func, or_, select, union
 
 from gateway.delivery import Delivery
 from gateway.errors import NotFound
@@ -17,6 +16,7 @@ from gateway.store.intake import read_record
 from gateway.store.keys import KeyRing
 from gateway.store.parts import open_part
 from gateway.store.records import Attempt, DeadGroup, DeadLetter, DeliveryView, Event, SubmissionView
+from gateway.store.session import Record, Session, one_of
 from gateway.submission import Attachment, Channel, Checked, Kind, Part, Submission
 from xoev_schemas.findings import Finding
 
@@ -52,7 +52,7 @@ _DUPLICATE = (
 _BACKLOG = (
     select(func.count())
     .select_from(t.delivery)
-    .where(t.delivery.c.state.in_(["queued", "delivering", "waiting", "unknown"]))
+    .where(one_of(t.delivery.c.state, ("queued", "delivering", "waiting", "unknown")))
 )
 _SEARCH = union(
     select(t.submission.c.submission_id).where(
@@ -67,26 +67,26 @@ _SEARCH_LIMIT = 100
 # ---------------------------------------------------------------- submissions and deliveries
 
 
-def view(connection: Connection, submission_id: str, *, events: bool) -> SubmissionView:
+def view(session: Session, submission_id: str, *, events: bool) -> SubmissionView:
     """Raises NotFound."""
-    row = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    row = session.row(_SUBMISSION, {"id": submission_id})
     if row is None:
         raise NotFound("there is no such submission")
-    return _view(connection, row, events=events)
+    return _view(session, row, events=events)
 
 
-def matter(connection: Connection, case_id: str, client: str | None) -> list[SubmissionView]:
+def matter(session: Session, case_id: str, client: str | None) -> list[SubmissionView]:
     """All submissions of one case id, oldest first; of one client only, if given."""
     statement = select(t.submission).where(t.submission.c.case_id == case_id)
     if client is not None:
         statement = statement.where(t.submission.c.client == client)
-    rows = connection.execute(statement.order_by(t.submission.c.received_at, t.submission.c.submission_id)).all()
-    return [_view(connection, row, events=False) for row in rows]
+    rows = session.rows(statement.order_by(t.submission.c.received_at, t.submission.c.submission_id))
+    return [_view(session, row, events=False) for row in rows]
 
 
-def _view(connection: Connection, row: Row[Any], *, events: bool) -> SubmissionView:
+def _view(session: Session, row: Record, *, events: bool) -> SubmissionView:
     references: dict[str, dict[str, str]] = {}
-    for reference in connection.execute(_REFERENCES, {"id": row.submission_id}):
+    for reference in session.rows(_REFERENCES, {"id": row.submission_id}):
         references.setdefault(reference.delivery_id, {})[reference.name] = reference.value
     deliveries = tuple(
         DeliveryView(
@@ -100,7 +100,7 @@ def _view(connection: Connection, row: Row[Any], *, events: bool) -> SubmissionV
             code=delivery.code,
             possible_repeat=delivery.possible_repeat,
         )
-        for delivery in connection.execute(_DELIVERIES, {"id": row.submission_id})
+        for delivery in session.rows(_DELIVERIES, {"id": row.submission_id})
     )
     return SubmissionView(
         submission_id=row.submission_id,
@@ -117,11 +117,11 @@ def _view(connection: Connection, row: Row[Any], *, events: bool) -> SubmissionV
         test=row.test,
         final=row.state in FINAL,
         deliveries=deliveries,
-        events=[event.as_dict() for event in history(connection, row.submission_id)] if events else [],
+        events=[event.as_dict() for event in history(session, row.submission_id)] if events else [],
     )
 
 
-def history(connection: Connection, submission_id: str) -> list[Event]:
+def history(session: Session, submission_id: str) -> list[Event]:
     """All events of a submission, in order."""
     return [
         Event(
@@ -136,19 +136,19 @@ def history(connection: Connection, submission_id: str) -> list[Event]:
             previous=row.previous,
             hash=row.hash,
         )
-        for row in connection.execute(_EVENTS, {"id": submission_id})
+        for row in session.rows(_EVENTS, {"id": submission_id})
     ]
 
 
-def delivery(connection: Connection, delivery_id: str) -> Delivery:
+def delivery(session: Session, delivery_id: str) -> Delivery:
     """Raises NotFound."""
-    row = connection.execute(_DELIVERY, {"id": delivery_id}).first()
+    row = session.row(_DELIVERY, {"id": delivery_id})
     if row is None:
         raise NotFound("there is no such delivery")
     return delivery_of(row)
 
 
-def attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
+def attempts(session: Session, delivery_id: str) -> list[Attempt]:
     return [
         Attempt(
             number=row.number,
@@ -163,40 +163,38 @@ def attempts(connection: Connection, delivery_id: str) -> list[Attempt]:
             failure=row.failure,
             code=row.code,
         )
-        for row in connection.execute(_ATTEMPTS, {"id": delivery_id})
+        for row in session.rows(_ATTEMPTS, {"id": delivery_id})
     ]
 
 
-def suspected_duplicate(connection: Connection, client: str, digest: str, since: datetime) -> str | None:
+def suspected_duplicate(session: Session, client: str, digest: str, since: datetime) -> str | None:
     """The latest submission of this client with the same content since then."""
-    found: str | None = connection.execute(
-        _DUPLICATE, {"client": client, "digest": digest, "since": since}
-    ).scalar_one_or_none()
+    found: str | None = session.scalar(_DUPLICATE, {"client": client, "digest": digest, "since": since})
     return found
 
 
-def backlog(connection: Connection) -> int:
+def backlog(session: Session) -> int:
     """Deliveries that a machine still has to move; dead ones wait for people and hold up nobody."""
-    count: int = connection.execute(_BACKLOG).scalar_one()
+    count: int = session.scalar(_BACKLOG)
     return count
 
 
-def search(connection: Connection, text: str) -> list[str]:
+def search(session: Session, text: str) -> list[str]:
     """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
-    rows = connection.execute(_SEARCH.limit(_SEARCH_LIMIT), {"text": text.strip()})
+    rows = session.rows(_SEARCH.limit(_SEARCH_LIMIT), {"text": text.strip()})
     return [row.submission_id for row in rows]
 
 
-def load(connection: Connection, keys: KeyRing, submission_id: str) -> tuple[Submission, Checked]:
+def load(session: Session, keys: KeyRing, submission_id: str) -> tuple[Submission, Checked]:
     """A submission as it was handed in and judged, data included. Raises NotFound, ContentErased, ContentDamaged."""
-    row = connection.execute(_SUBMISSION, {"id": submission_id}).first()
+    row = session.row(_SUBMISSION, {"id": submission_id})
     if row is None:
         raise NotFound("there is no such submission")
-    data = b"".join(open_part(connection, keys, submission_id, "data").read(connection))
-    record = read_record(connection, keys, submission_id)
+    data = b"".join(open_part(session, keys, submission_id, "data").read(session))
+    record = read_record(session, keys, submission_id)
     parts = {
         part.name: Part(f"{submission_id}/{part.number}", part.name, part.media_type, part.size, part.sha512)
-        for part in connection.execute(_PARTS, {"id": submission_id})
+        for part in session.rows(_PARTS, {"id": submission_id})
     }
     submission = Submission(
         submission_id=submission_id,
@@ -235,7 +233,7 @@ def load(connection: Connection, keys: KeyRing, submission_id: str) -> tuple[Sub
 FILTERS = ("target", "service", "department", "failure", "state", "fingerprint", "delivery_id", "submission_id")
 
 
-def dead_letters(connection: Connection, *, limit: int, after: str | None, **filters: str | None) -> list[DeadLetter]:
+def dead_letters(session: Session, *, limit: int, after: str | None, **filters: str | None) -> list[DeadLetter]:
     """Newest first; `after`: the last `dead_id` of the page before. filters: equal values; None = any."""
     c = t.dead_letter.c
     statement = select(t.dead_letter)
@@ -245,23 +243,23 @@ def dead_letters(connection: Connection, *, limit: int, after: str | None, **fil
         if value is not None:
             statement = statement.where(c[name] == value)
     if after is not None:
-        last = dead_letter(connection, after)
+        last = dead_letter(session, after)
         statement = statement.where(
             or_(c.died_at < last.died_at, and_(c.died_at == last.died_at, c.dead_id < last.dead_id))
         )
-    rows = connection.execute(statement.order_by(c.died_at.desc(), c.dead_id.desc()).limit(limit))
+    rows = session.rows(statement.order_by(c.died_at.desc(), c.dead_id.desc()).limit(limit))
     return [_letter(row) for row in rows]
 
 
-def dead_letter(connection: Connection, dead_id: str) -> DeadLetter:
+def dead_letter(session: Session, dead_id: str) -> DeadLetter:
     """Raises NotFound."""
-    row = connection.execute(select(t.dead_letter).where(t.dead_letter.c.dead_id == dead_id)).first()
+    row = session.row(select(t.dead_letter).where(t.dead_letter.c.dead_id == dead_id))
     if row is None:
         raise NotFound("there is no such dead letter")
     return _letter(row)
 
 
-def dead_groups(connection: Connection, department: str | None) -> list[DeadGroup]:
+def dead_groups(session: Session, department: str | None) -> list[DeadGroup]:
     """Open dead letters by cause, the largest group first."""
     c = t.dead_letter.c
     count = func.count().label("count")
@@ -284,10 +282,10 @@ def dead_groups(connection: Connection, department: str | None) -> list[DeadGrou
     )
     if department is not None:
         statement = statement.where(c.department == department)
-    return [DeadGroup(**row._mapping) for row in connection.execute(statement)]
+    return [DeadGroup(**row._asdict()) for row in session.rows(statement)]
 
 
-def _letter(row: Row[Any]) -> DeadLetter:
+def _letter(row: Record) -> DeadLetter:
     return DeadLetter(
         dead_id=row.dead_id,
         delivery_id=row.delivery_id,
@@ -311,14 +309,12 @@ def _letter(row: Row[Any]) -> DeadLetter:
     )
 
 
-def circuit(connection: Connection, target: str) -> dict[str, Any] | None:
-    row = connection.execute(select(t.circuit.c.state).where(t.circuit.c.target == target)).first()
+def circuit(session: Session, target: str) -> dict[str, Any] | None:
+    row = session.row(select(t.circuit.c.state).where(t.circuit.c.target == target))
     return None if row is None else dict(row.state)
 
 
-def counts(connection: Connection) -> dict[str, int]:
+def counts(session: Session) -> dict[str, int]:
     """Deliveries by state: what every night must add up."""
-    rows: Sequence[Row[Any]] = connection.execute(
-        select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state)
-    ).all()
+    rows = session.rows(select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state))
     return {row.state: row.deliveries for row in rows}

@@ -97,7 +97,7 @@ def _unfinished_attempt(tx: Transaction, delivery: Delivery) -> int | None:
     if delivery.state is D.UNKNOWN:
         return delivery.attempts_total
     if delivery.state is D.DELIVERING:
-        number: int | None = tx.execute(_UNFINISHED, {"id": delivery.delivery_id}).scalar_one_or_none()
+        number: int | None = tx.scalar(_UNFINISHED, {"id": delivery.delivery_id})
         return number
     return None
 
@@ -215,7 +215,7 @@ def add_references(change: Change, delivery: Delivery, references: Mapping[str, 
     """Names the department gives the case; one that is known already is not repeated."""
     if not references:
         return
-    known = {(row.name, row.value) for row in change.tx.execute(_REFERENCES, {"id": delivery.delivery_id})}
+    known = {(row.name, row.value) for row in change.tx.rows(_REFERENCES, {"id": delivery.delivery_id})}
     wanted = {(name, value[:REFERENCE_LENGTH]) for name, value in references.items()}
     rows = [
         {
@@ -227,7 +227,7 @@ def add_references(change: Change, delivery: Delivery, references: Mapping[str, 
         }
         for name, value in sorted(wanted - known)
     ]
-    change.tx.insert(_INSERT_REFERENCE, rows)
+    change.tx.execute_many(_INSERT_REFERENCE, rows)
 
 
 # ---------------------------------------------------------------- outcomes
@@ -314,7 +314,7 @@ def _end_attempt(
             "error_code": code,
         },
     )
-    if ended.rowcount != 1:
+    if ended != 1:
         raise Conflict(f"attempt {attempt} of this delivery has ended already")
 
 

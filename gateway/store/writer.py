@@ -9,54 +9,34 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy import Connection, Engine
 
 from gateway.errors import Conflict, StoreUnavailable
 from gateway.store.keys import KeyRing
+from gateway.store.session import DatabaseError, Session
 
 T = TypeVar("T")
 P = TypeVar("P")
 
 BATCH = 128
 _TRIES = 3
-# A transaction lost against another process's; the same job may well succeed now.
-_RETRY_SQLSTATES = frozenset({"40001", "40P01"})
 
 
-class Transaction:
+class Transaction(Session):
     """What a job may do. now: one moment for everything in this commit, aware UTC."""
 
     def __init__(self, connection: Connection, now: datetime, keys: KeyRing) -> None:
-        self.connection = connection
+        super().__init__(connection)
         self.now = now
         self.keys = keys
         self.has_outbox_rows = False
-
-    def execute(
-        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
-    ) -> CursorResult[Any]:
-        return self.connection.execute(statement, parameters)
-
-    def row(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Row[Any] | None:
-        """The first row, or None."""
-        return self.connection.execute(statement, parameters).first()
-
-    def insert(self, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-        """One statement for many rows; nothing for none."""
-        if rows:
-            self.connection.execute(statement, rows)
-
-
-class _BatchLost(Exception):
-    """The whole transaction is gone, not only one job's part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +118,7 @@ class Writer:
         try:
             with self._engine.connect() as connection:
                 results, has_outbox_rows = self._transact(connection, jobs)
-        except Exception as error:
+        except Exception as error:  # whatever it is, it must not end this thread
             unavailable = StoreUnavailable(f"nothing was committed ({_name(error)}); repeat later")
             for job in jobs:
                 job.future.set_exception(unavailable)
@@ -167,10 +147,11 @@ class Writer:
         if len(payloads) > 1:
             try:
                 return _behind_savepoint(tx, lambda: work(tx, payloads))
-            except _BatchLost:
-                raise
-            except Exception as error:
-                _raise_if_lost(error)
+            except DatabaseError as error:
+                if error.kind == "lost":
+                    raise
+            except Exception:  # one of them is at fault: each shows for itself  # noqa: S110
+                pass
         return [self._run_single(tx, work, payload) for payload in payloads]
 
     def _run_single(self, tx: Transaction, work: Any, payload: Any) -> Any:
@@ -178,15 +159,12 @@ class Writer:
         for attempt in range(1, _TRIES + 1):
             try:
                 return _behind_savepoint(tx, lambda: work(tx, [payload]))[0]
-            except _BatchLost:
-                raise
-            except SQLAlchemyError as error:
-                _raise_if_lost(error)
-                if attempt < _TRIES and _worth_repeating(error):
-                    continue
-                if isinstance(error, IntegrityError):
-                    return Conflict("the database refused the change: it contradicts what is stored")
-                return StoreUnavailable(f"the database refused the change ({_name(error)})")
+            except DatabaseError as error:
+                if error.kind == "lost":
+                    raise
+                # A lost race, for a lock or for a key: the repeat finds what the winner left.
+                if error.kind == "refused" or attempt == _TRIES:
+                    return _verdict(error)
             except Exception as error:
                 return error
         raise AssertionError("unreachable")
@@ -213,46 +191,30 @@ def _groups(ordered: Iterable[int], jobs: Sequence[_Job[Any, Any]]) -> Iterable[
 
 
 def _behind_savepoint(tx: Transaction, run: Callable[[], Sequence[T]]) -> Sequence[T]:
-    """Driver-level statements: SQLAlchemy's own nested transactions cost five times as much."""
-    tx.connection.exec_driver_sql("SAVEPOINT job")
+    tx.command("SAVEPOINT job")
     try:
         result = run()
-    except Exception as error:
+    except Exception:
         try:
-            tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT job")
-        except SQLAlchemyError:
+            tx.command("ROLLBACK TO SAVEPOINT job")
+        except DatabaseError as error:
             # The savepoint went with its transaction (SQLite does that when the disk is full): nothing may follow it.
-            raise _BatchLost(_name(error)) from None
+            raise DatabaseError("lost", str(error)) from None
         raise
-    tx.connection.exec_driver_sql("RELEASE SAVEPOINT job")
+    tx.command("RELEASE SAVEPOINT job")
     return result
 
 
-def _raise_if_lost(error: Exception) -> None:
-    """A cut connection, a full or read-only disk: not this job's fault, the batch is over."""
-    if not isinstance(error, DBAPIError) or isinstance(error, IntegrityError):
-        return
-    if error.connection_invalidated or _sqlite_is_stuck(error):
-        raise _BatchLost(_name(error)) from None
-
-
-def _sqlite_is_stuck(error: DBAPIError) -> bool:
-    name = getattr(error.orig, "sqlite_errorname", "")
-    return name.startswith(
-        ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_BUSY")
-    )
-
-
-def _worth_repeating(error: SQLAlchemyError) -> bool:
-    """A lost race: for a key (the repeat finds the winner's row) or for a lock."""
-    return (
-        isinstance(error, IntegrityError) or getattr(getattr(error, "orig", None), "sqlstate", None) in _RETRY_SQLSTATES
-    )
+def _verdict(error: DatabaseError) -> Exception:
+    """What one job is told when the database did not take its change."""
+    if error.kind == "conflict":
+        return Conflict("the database refused the change: it contradicts what is stored")
+    return StoreUnavailable(f"the database refused the change ({error}); repeat later")
 
 
 def _name(error: Exception) -> str:
     """What happened, without values: never the text of a driver, which repeats them."""
-    if isinstance(error, _BatchLost):
+    if isinstance(error, DatabaseError):
         return str(error)
     original = getattr(error, "orig", None)
     detail = getattr(original, "sqlite_errorname", None) or getattr(original, "sqlstate", None)

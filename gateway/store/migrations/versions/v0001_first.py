@@ -83,6 +83,7 @@ def _submissions() -> None:
         sa.Column("event_hash", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("submission_id", name="pk_submission"),
         sa.UniqueConstraint("channel", "client", "inbox_key", name="uq_submission_channel_client_inbox_key"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_submission_case_id", "submission", ["case_id"], unique=False)
     op.create_index("ix_submission_digest", "submission", ["digest"], unique=False)
@@ -109,6 +110,7 @@ def _submissions() -> None:
         sa.Column("hash", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["submission_id"], ["submission.submission_id"], name="fk_event_submission"),
         sa.PrimaryKeyConstraint("submission_id", "number", name="pk_event"),
+        sqlite_with_rowid=False,
     )
 
 
@@ -122,6 +124,7 @@ def _content() -> None:
         sa.Column("claimed", sa.Boolean(), nullable=False),
         sa.Column("created_at", Instant(), nullable=False),
         sa.PrimaryKeyConstraint("submission_id", name="pk_content_key"),
+        sqlite_with_rowid=False,
     )
     op.create_index(
         "ix_content_key_orphan",
@@ -143,6 +146,7 @@ def _content() -> None:
         sa.ForeignKeyConstraint(["submission_id"], ["content_key.submission_id"], name="fk_content_part_content_key"),
         sa.PrimaryKeyConstraint("submission_id", "number", name="pk_content_part"),
         sa.UniqueConstraint("submission_id", "name", name="uq_content_part_submission_id_name"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "content_chunk",
@@ -185,6 +189,7 @@ def _deliveries() -> None:
         sa.ForeignKeyConstraint(["submission_id"], ["submission.submission_id"], name="fk_delivery_submission"),
         sa.PrimaryKeyConstraint("delivery_id", name="pk_delivery"),
         sa.UniqueConstraint("submission_id", "target", name="uq_delivery_submission_id_target"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_delivery_state_due_at", "delivery", ["state", "due_at"], unique=False)
     op.create_table(
@@ -203,6 +208,7 @@ def _deliveries() -> None:
         sa.Column("code", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.delivery_id"], name="fk_attempt_delivery"),
         sa.PrimaryKeyConstraint("delivery_id", "number", name="pk_attempt"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "reference",
@@ -213,6 +219,7 @@ def _deliveries() -> None:
         sa.Column("noted_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(["delivery_id"], ["delivery.delivery_id"], name="fk_reference_delivery"),
         sa.PrimaryKeyConstraint("delivery_id", "name", "value", name="pk_reference"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_reference_submission_id", "reference", ["submission_id"], unique=False)
     op.create_index("ix_reference_value", "reference", ["value"], unique=False)
@@ -280,6 +287,7 @@ def _dead_letters() -> None:
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("broker", sa.JSON(none_as_null=True), nullable=True),
         sa.PrimaryKeyConstraint("dead_id", name="pk_dead_letter"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_dead_letter_delivery_id", "dead_letter", ["delivery_id"], unique=False)
     op.create_index("ix_dead_letter_fingerprint", "dead_letter", ["fingerprint"], unique=False)
