@@ -1,7 +1,8 @@
 """What a broker is to the gateway: one small protocol, its messages and its topology.
 
-The database knows every delivery, the broker moves it. A broker may deliver a message twice and may forget everything; it
-must never confirm what it did not take, and never hand a message to two handlers at the same time.
+The database knows every delivery, the broker moves it. A broker may deliver a message twice and may forget everything;
+it must never confirm what it did not take, and never hand a message to two handlers at the same time, unless it lost
+the connection to the first: who handles claims the delivery in the database first.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class BrokerUnavailable(Exception):
 
 
 class Unroutable(Exception):
-    """The broker took the message but no queue is bound for it. `messages`: those that were returned."""
+    """No queue is bound for some messages of the call: `messages`. Every other one of the call is confirmed."""
 
     def __init__(self, messages: Sequence[Message]) -> None:
         super().__init__(f"no queue is bound for {sorted({(m.exchange, m.routing_key) for m in messages})}")
@@ -50,7 +51,8 @@ class Message:
 class Delivered:
     """A message as a consumer gets it.
 
-    delivery_count: how often the broker handed it out before (0 the first time); a safety net only, never our count of attempts.
+    delivery_count: how often the broker handed it out before (0 the first time); a safety net, never our count
+        of attempts.
     deaths: the broker's own record (`x-death`), newest first, JSON-able; empty when it never died.
     """
 
@@ -64,7 +66,8 @@ class Delivered:
 class Verdict(Enum):
     """What a handler says: ACK = done, forget it; REJECT = to the dead-letter queue.
 
-    There is no requeue: a handler that raises leaves the message to the broker's redelivery (and its delivery limit).
+    There is no requeue: a handler that raises leaves the message to the broker's redelivery, after a growing pause,
+    until the queue's delivery limit dead-letters it.
     """
 
     ACK = "ack"
@@ -76,7 +79,10 @@ Handler = Callable[[Delivered], Verdict]
 
 class Consumer(Protocol):
     def stop(self, timeout: float = 10.0) -> None:
-        """Take no more messages, let running handlers end (bounded by `timeout`, seconds), give the rest back."""
+        """Take no more messages, let running handlers end (bounded by `timeout`, seconds), give the rest back.
+
+        A handler that runs on after that counts for nothing: its message may already be with somebody else.
+        """
         ...
 
     @property
@@ -127,22 +133,32 @@ class Broker(Protocol):
         ...
 
     def publish(self, messages: Sequence[Message], *, timeout: float = 30.0) -> None:
-        """Persistent, mandatory; returns when every message is confirmed. Raises BrokerUnavailable or Unroutable.
+        """Persistent, mandatory; returns when every message is confirmed. The broker's own headers are left out.
 
-        After an exception nothing is known about the messages not named in it; publishing them again is safe.
+
+        timeout: seconds for the whole call. Raises Unroutable, which says all about the call, or BrokerUnavailable
+        (away, blocked by an alarm, queue full, exchange missing): then nothing is known, and publishing everything
+        again is safe.
         """
         ...
 
     def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Consumer:
-        """Call `handler` in at most `prefetch` threads at a time. Reconnects by itself until stopped."""
+        """Call `handler` in at most `prefetch` threads at a time; never blocks, the queue may come later.
+
+        Until stopped it comes back by itself: after a lost connection, and when the queue was deleted, which it then
+        declares again as this broker declared it before.
+        """
         ...
 
     def depths(self) -> dict[str, int]:
-        """Messages per declared queue (ready and unacknowledged where the broker tells). Raises BrokerUnavailable."""
+        """Messages per queue that this broker declared (ready, and unacknowledged where the broker tells).
+
+        Raises BrokerUnavailable.
+        """
         ...
 
     def purge(self, queue: str) -> None:
-        """Drop everything that is ready in the queue (tests and `relay --rebuild`)."""
+        """Drop everything that is ready in the queue (tests and `relay --rebuild`). Raises BrokerUnavailable."""
         ...
 
     def close(self) -> None: ...
