@@ -240,7 +240,7 @@ class _Counter:
                 "xml.name_too_long",
                 Text("Ein Element- oder Attributname ist zu lang.", "The name of an element or attribute is too long."),
                 line=self.line(),
-                allowed=f"{NAME_LENGTH} characters",
+                allowed=f"≤ {NAME_LENGTH}",
             )
 
     def end(self, _name: str) -> None:
@@ -454,18 +454,18 @@ def _too_large(code: str, limit: int) -> Unreadable:
         code,
         Text("Die Daten sind zu groß.", "The data are too large."),
         Text("Senden Sie Dokumente als Anlagen.", "Send documents as attachments."),
-        allowed=f"{limit} bytes",
+        allowed=f"≤ {limit} bytes",
     )
 
 
 def _too_deep(code: str, limit: int, line: int | None) -> Unreadable:
     text = Text("Die Daten sind zu tief verschachtelt.", "The data are nested too deeply.")
-    return _unreadable(code, text, line=line, allowed=f"{limit} levels")
+    return _unreadable(code, text, line=line, allowed=f"≤ {limit}")
 
 
 def _too_many(code: str, de: str, en: str, limit: int, line: int) -> Unreadable:
     text = Text(f"Die Nachricht enthält zu viele {de}.", f"The message contains too many {en}.")
-    return _unreadable(code, text, line=line, allowed=f"{limit} {en}")
+    return _unreadable(code, text, line=line, allowed=f"≤ {limit}")
 
 
 def _unreadable(

@@ -35,9 +35,9 @@ class SchemaIndex:
         groups = self._groups.get(name, set())
         return any(groups & self._groups.get(other, set()) for other in others)
 
-    def title(self, element: etree._Element) -> str | None:
-        """The label of a FIM field or group; None for others, whose names speak."""
-        return self._titles.get(etree.QName(element).localname)
+    def title(self, name: str) -> str | None:
+        """The label of a FIM field or group (local name); None for others, whose names speak."""
+        return self._titles.get(name)
 
     def _read(self, root: etree._Element) -> None:
         for holder in root.iter(f"{XS}complexType", f"{XS}group"):

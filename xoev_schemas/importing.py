@@ -168,8 +168,10 @@ def _drivers(closure: list[XsdFile], base: Path) -> dict[str, bytes]:
     drivers: dict[str, bytes] = {}
     imports = []
     for number, namespace in enumerate(_needed_first(closure), start=1):
-        members = [file.path.relative_to(base).as_posix() for file in closure if file.namespace == namespace]
-        includes = "".join(f"<xs:include schemaLocation={quoteattr(member)}/>" for member in sorted(members))
+        # A collection may hold a component twice, here and where a catalog points: by one name, one of them is enough.
+        members = {file.path.name: file for file in reversed(closure) if file.namespace == namespace}
+        locations = sorted(file.path.relative_to(base).as_posix() for file in members.values())
+        includes = "".join(f"<xs:include schemaLocation={quoteattr(location)}/>" for location in locations)
         target = f"targetNamespace={quoteattr(namespace)}" if namespace else ""
         drivers[f"driver-{number}.xsd"] = _schema(includes, target)
         attribute = f"namespace={quoteattr(namespace)} " if namespace else ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -13,26 +12,11 @@ from xoev_schemas.places import SAFE_NAME
 from xoev_schemas.words import MOST_FINDINGS, more_findings, schema_finding, shorten
 from xoev_schemas.xsd import NotCompiled, unanchored
 
-_VALUE_KEYWORDS: Mapping[str, Callable[[Any], str]] = {
-    "type": lambda limit: " or ".join(limit) if isinstance(limit, list) else str(limit),
-    "pattern": "pattern {}".format,
-    "format": "format {}".format,
-    "minLength": "at least {} characters".format,
-    "maxLength": "at most {} characters".format,
-    "minimum": "at least {}".format,
-    "maximum": "at most {}".format,
-    "exclusiveMinimum": "more than {}".format,
-    "exclusiveMaximum": "less than {}".format,
-    "multipleOf": "a multiple of {}".format,
-}
-_COUNT_KEYWORDS: Mapping[str, Callable[[Any], str]] = {
-    "minItems": "at least {}".format,
-    "maxItems": "at most {}".format,
-    "minProperties": "at least {}".format,
-    "maxProperties": "at most {}".format,
-    "uniqueItems": lambda _limit: "no two alike",
-}
-
+_VALUE_KEYWORDS = {
+    "type", "pattern", "format", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
+    "exclusiveMaximum", "multipleOf",
+}  # fmt: skip
+_COUNT_KEYWORDS = {"minItems", "maxItems", "minProperties", "maxProperties", "uniqueItems"}
 
 _ENGINE_FAILURES = (
     jsonschema_rs.ValidationErrorKind.BacktrackLimitExceeded,
@@ -65,7 +49,9 @@ class CompiledJsonSchema:
             raise RuntimeError(f"{self.source}: a pattern could not be evaluated")  # not the sender's fault
         keyword, path = error.kind.name, list(error.instance_path)
         if keyword == "required":
-            return [self._finding("schema.missing_element", [*path, error.kind.property], error.kind.property)]
+            path = [*path, error.kind.property]
+            title = self._title(path)
+            return [self._finding("schema.missing_element", path, f"{path[-1]} ({title})" if title else path[-1])]
         if keyword in ("additionalProperties", "unevaluatedProperties"):
             return [self._finding("schema.unexpected_element", [*path, name], None) for name in error.kind.unexpected]
         code, allowed = self._expectation(keyword, error.schema_path)
@@ -75,9 +61,9 @@ class CompiledJsonSchema:
     def _expectation(self, keyword: str, schema_path: list[str | int]) -> tuple[str, str | None]:
         limit = _at(self.schema, schema_path)
         if keyword in _VALUE_KEYWORDS:
-            return "schema.value", shorten(_VALUE_KEYWORDS[keyword](limit))
+            return "schema.value", shorten(f"{keyword} {_written(limit)}")
         if keyword in _COUNT_KEYWORDS:
-            return "schema.count", _COUNT_KEYWORDS[keyword](limit)
+            return "schema.count", f"{keyword} {_written(limit)}"
         constants = _constants(keyword, limit)
         if constants:
             return "schema.enumeration", shorten(", ".join(_written(constant) for constant in constants))
@@ -153,6 +139,8 @@ def _constants(keyword: str, limit: Any) -> list[Any]:
 
 
 def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value)

@@ -17,6 +17,10 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
         "Die Angabe {name} ist hier nicht erlaubt{expected_de}.",
         "{name} is not allowed here{expected_en}.",
     ),
+    "schema.wrong_namespace": (
+        "Die Angabe {name} steht im falschen Namensraum{expected_de}.",
+        "{name} stands in the wrong namespace{expected_en}.",
+    ),
     "schema.missing_attribute": ("Das Pflichtattribut {name} fehlt.", "The required attribute {name} is missing."),
     "schema.unexpected_attribute": (
         "Das Attribut {name} ist hier nicht erlaubt.",
@@ -60,6 +64,7 @@ _REMEDIES: Mapping[str, Text] = {
     "schema.unexpected_element": Text(
         "Entfernen Sie die Angabe oder setzen Sie sie an die richtige Stelle.", "Remove it, or move it to its place."
     ),
+    "schema.wrong_namespace": Text("Berichtigen Sie den Namensraum.", "Mend the namespace."),
     "schema.missing_attribute": Text("Ergänzen Sie das Attribut.", "Add the attribute."),
     "schema.unexpected_attribute": Text("Entfernen Sie das Attribut.", "Remove the attribute."),
     "schema.enumeration": Text("Verwenden Sie einen der zugelassenen Werte.", "Use one of the values allowed."),

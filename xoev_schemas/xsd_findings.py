@@ -39,17 +39,19 @@ _FACETS = re.compile(r"SCHEMAV_CVC_(?:PATTERN|MIN|MAX|LENGTH|TOTALDIGITS|FRACTIO
 _EXPECTATIONS = (
     (" is not accepted by the pattern '", "'.", "pattern {}"),
     (" is not an element of the set {", "}.", "{}"),
-    ("exceeds the allowed maximum length of '", "'.", "at most {} characters"),
-    ("underruns the allowed minimum length of '", "'.", "at least {} characters"),
-    ("differs from the allowed length of '", "'.", "exactly {} characters"),
-    (" is less than the minimum value allowed ('", "').", "at least {}"),
-    (" is greater than the maximum value allowed ('", "').", "at most {}"),
-    (" must be greater than ('", "').", "more than {}"),
-    (" must be less than ('", "').", "less than {}"),
-    (" has more fractional digits than are allowed ('", "').", "at most {} digits after the decimal point"),
-    (" has more digits than are allowed ('", "').", "at most {} digits"),
-    (" does not match the fixed value constraint '", "'.", "exactly '{}'"),
-    (" is not a valid value of the ", ".", "{}"),
+    ("exceeds the allowed maximum length of '", "'.", "maxLength {}"),
+    ("underruns the allowed minimum length of '", "'.", "minLength {}"),
+    ("differs from the allowed length of '", "'.", "length {}"),
+    (" is less than the minimum value allowed ('", "').", "minInclusive {}"),
+    (" is greater than the maximum value allowed ('", "').", "maxInclusive {}"),
+    (" must be greater than '", "'.", "minExclusive {}"),
+    (" must be less than '", "'.", "maxExclusive {}"),
+    (" has more fractional digits than are allowed ('", "').", "fractionDigits {}"),
+    (" has more digits than are allowed ('", "').", "totalDigits {}"),
+    (" does not match the fixed value constraint '", "'.", "fixed {}"),
+    (" is not a valid value of the atomic type '", "'.", "type {}"),
+    (" is not a valid value of the list type '", "'.", "type {}"),
+    (" is not a valid value of the union type '", "'.", "type {}"),
 )
 _EXPECTED_ELEMENTS = re.compile(r"Expected is (?:one of )?\( (.+) \)\.$")
 _ATTRIBUTE = re.compile(r"^Element '[^']*', attribute '([^']*)': ")
@@ -76,11 +78,11 @@ def _finding(entry: Any, places: Places, index: SchemaIndex, source: str) -> Fin
     return schema_finding(
         code,
         name=attribute or display_name(element),
-        title=None if attribute else index.title(element),
+        title=None if attribute else index.title(etree.QName(element).localname),
         path=places.path(element) + (f"/@{attribute}" if attribute else ""),
         line=entry.line or None,
         found=_found(code, element, attribute),
-        allowed=_allowed(entry.message, element),
+        allowed=_allowed(entry.message, code, index),
         source=source,
     )
 
@@ -106,6 +108,9 @@ def _content_code(message: str, element: etree._Element, index: SchemaIndex | No
         return "schema.missing_element"
     expected = _expected(message)
     local = etree.QName(element).localname
+    # The right name in the wrong namespace: a frequent fault with XÖV's unqualified headers (NDR-23).
+    if any(name.rpartition("}")[2] == local and name != _clark(element) for name in _qualified_names(message)):
+        return "schema.wrong_namespace"
     if expected and index and local not in expected and index.are_siblings(local, expected):
         return "schema.missing_element"
     return "schema.unexpected_element"
@@ -121,19 +126,26 @@ def _qualified_names(message: str) -> list[str]:
     return [name.strip() for name in found[1].split(", ")] if found else []
 
 
-def _with_namespace(name: str) -> str:
-    """`{urn:a}b` → `b in the namespace urn:a`."""
-    namespace, found, local = name.removeprefix("{").rpartition("}")
-    return f"{local} in the namespace {namespace}" if found else f"{name} without namespace"
+def _clark(element: etree._Element) -> str:
+    return etree.QName(element).text
 
 
-def _allowed(message: str, element: etree._Element) -> str | None:
+def _namespace(name: str) -> str:
+    """`{urn:a}b` → `urn:a`, `b` → empty."""
+    return name[1:].rpartition("}")[0] if name.startswith("{") else ""
+
+
+def _with_title(name: str, index: SchemaIndex) -> str:
+    title = index.title(name)
+    return f"{name} ({title})" if title else name
+
+
+def _allowed(message: str, code: str, index: SchemaIndex) -> str | None:
     """The schema's expectation, in the words of the schema; never a part of the document."""
     if expected := _expected(message):
-        # The right name in the wrong namespace, a frequent fault with XÖV's unqualified headers (NDR-23).
-        if "This element is not expected" in message and etree.QName(element).localname in expected:
-            return ", ".join(_with_namespace(name) for name in _qualified_names(message))
-        return ", ".join(expected)
+        if code == "schema.wrong_namespace":
+            return ", ".join(sorted({f'xmlns="{_namespace(name)}"' for name in _qualified_names(message)}))
+        return ", ".join(_with_title(name, index) for name in expected)
     for start, end, form in _EXPECTATIONS:
         _before, found, after = message.rpartition(start)
         if found:
