@@ -33,13 +33,15 @@ _SEARCH_NODES = 20_000
 class Reached:
     """Where a path leads in a schema.
 
-    places: possible positions. nodes: what stands there. repeated: several values are possible. unknown: somewhere the
-    schema says nothing, so nothing can be said. missing: the step that leads nowhere, and what was possible.
+    places: possible positions. nodes: what stands there. repeated: several values are possible. certain: at least one
+    is there in every valid document. unknown: somewhere the schema says nothing, so nothing can be said. missing: the
+    step that leads nowhere, and what was possible.
     """
 
     places: tuple[tuple[str, ...], ...]
     nodes: tuple[SchemaNode, ...] = ()
     repeated: bool = False
+    certain: bool = True
     unknown: bool = False
     missing: tuple[str, tuple[str, ...]] | None = None
 
@@ -51,14 +53,26 @@ def check_paths(mapping: CompiledMapping, model: SchemaModel, schema: str) -> li
     return checker.problems.findings
 
 
+def certain_rules(mapping: CompiledMapping, model: SchemaModel) -> frozenset[Place]:
+    """Where the rules stand (`from`, `each`) that find something in every document that is valid by `model`."""
+    checker = _Paths(model, "")
+    checker.template(mapping.root, ((),))
+    return frozenset(checker.certain)
+
+
 def check_shape(
-    mapping: CompiledMapping, model: SchemaModel, schema: str, without: frozenset[str] = frozenset()
+    mapping: CompiledMapping,
+    model: SchemaModel,
+    schema: str,
+    certain: frozenset[Place] = frozenset(),
+    without: frozenset[str] = frozenset(),
 ) -> list[Finding]:
     """What the mapping makes fits `model`: no unknown member, no required one missing, no value that is not allowed.
 
+    certain: as `certain_rules` gives it for what the mapping reads.
     without: members of the top level that are filled elsewhere and may not be made here.
     """
-    checker = _Shapes(model, schema)
+    checker = _Shapes(model, schema, certain)
     for name in sorted(without & set(mapping.root.members)):
         text = Text(f"„{name}“ füllt das Gateway selbst.", f"the gateway itself fills '{name}'.")
         checker.problems.add(mapping.root.members[name].common.place, "mapping.reserved_member", text)
@@ -80,7 +94,8 @@ def _step(step: Step, reached: Reached, model: SchemaModel) -> Reached:
     if step.axis == "self":
         return reached
     if step.axis == "parent":
-        return Reached(tuple(dict.fromkeys(place[:-1] for place in reached.places)), (), reached.repeated)
+        above = tuple(dict.fromkeys(place[:-1] for place in reached.places))
+        return Reached(above, (), reached.repeated, reached.certain)
     if step.axis == "attribute":
         return _attribute(step.name, reached, model)
     below = [model.children(place) for place in reached.places]
@@ -93,9 +108,12 @@ def _step(step: Step, reached: Reached, model: SchemaModel) -> Reached:
     if not found:
         known = tuple(name for kids in below if kids for name in kids)
         missing = (step.name, known) if complete else None
-        return Reached(reached.places, (), reached.repeated, not complete, missing)
+        return Reached(reached.places, (), reached.repeated, False, not complete, missing)
     several = any(node.max is None or node.max > 1 for _, node in found) and not step.filters
-    return Reached(tuple(place for place, _ in found), tuple(node for _, node in found), reached.repeated or several)
+    surely = len(found) == len(reached.places) and all(node.min > 0 for _, node in found)
+    certain = reached.certain and surely and step.axis == "child" and all(rule == 1 for rule in step.filters)
+    places, nodes = tuple(place for place, _ in found), tuple(node for _, node in found)
+    return Reached(places, nodes, reached.repeated or several, certain)
 
 
 def _attribute(name: str, reached: Reached, model: SchemaModel) -> Reached:
@@ -103,10 +121,11 @@ def _attribute(name: str, reached: Reached, model: SchemaModel) -> Reached:
     below = [model.children(place) or {} for place in reached.places]
     attributes = {key: node for kids in below for key, node in kids.items() if key.startswith("@")}
     if not attributes:
-        return Reached(reached.places, (), reached.repeated, unknown=True)
+        return Reached(reached.places, (), reached.repeated, False, unknown=True)
     node = attributes.get(f"@{name}")
     missing = None if node else (f"@{name}", tuple(attributes))
-    return Reached(reached.places, (node,) if node else (), reached.repeated, missing=missing)
+    certain = reached.certain and node is not None and node.min > 0
+    return Reached(reached.places, (node,) if node else (), reached.repeated, certain, missing=missing)
 
 
 def _search(
@@ -133,6 +152,7 @@ def _search(
 class _Paths:
     def __init__(self, model: SchemaModel, schema: str) -> None:
         self.problems = Problems()
+        self.certain: set[Place] = set()
         self._model = model
         self._schema = schema
 
@@ -166,6 +186,8 @@ class _Paths:
 
     def _reach(self, path: Path, start: tuple[tuple[str, ...], ...], place: Place) -> Reached:
         reached = follow(path, start, self._model)
+        if reached.certain and not reached.missing:
+            self.certain.add(place)
         if reached.missing:
             name, known = reached.missing
             text = Text(
@@ -222,10 +244,11 @@ class _Paths:
 
 
 class _Shapes:
-    def __init__(self, model: SchemaModel, schema: str) -> None:
+    def __init__(self, model: SchemaModel, schema: str, certain: frozenset[Place]) -> None:
         self.problems = Problems()
         self._model = model
         self._schema = schema
+        self._certain = certain
 
     def members(self, template: Object, path: tuple[str, ...], skip: frozenset[str] = frozenset()) -> None:
         known = self._model.children(path)
@@ -266,7 +289,7 @@ class _Shapes:
                 f"the member '{name}', which {self._schema} requires, is not made.",
             )
             self.problems.add(template.common.place, "mapping.member_missing", text)
-        elif not _certain(member):
+        elif not self._is_certain(member):
             text = Text(
                 f"„{name}“ ist in {self._schema} Pflicht, kann hier aber leer bleiben.",
                 f"{self._schema} requires '{name}', but here it may stay empty.",
@@ -274,23 +297,24 @@ class _Shapes:
             remedy = Text("Schreiben Sie „required: true“ oder „default“.", "Write 'required: true' or 'default'.")
             self.problems.add(member.common.place, "mapping.member_uncertain", text, remedy=remedy, severity="warning")
 
-
-def _certain(template: Template) -> bool:
-    """Is there surely a value, or a finding that stops the whole mapping?"""
-    common: Common = template.common
-    if common.when is not None:
-        return False
-    if common.required or common.default is not None:
-        return True
-    match template:
-        case Const():
-            return True
-        case Object():
-            return any(_certain(member) for member in template.members.values())
-        case List() | Concat() | First():
-            return any(_certain(part) for part in children(template))
-        case _:
+    def _is_certain(self, template: Template) -> bool:
+        """Is there surely a value, or a finding that stops the whole mapping?"""
+        common: Common = template.common
+        if common.when is not None:
             return False
+        if common.required or common.default is not None:
+            return True
+        match template:
+            case Const():
+                return True
+            case Object():
+                return any(self._is_certain(member) for member in template.members.values())
+            case List() | Concat() | First():
+                return any(self._is_certain(part) for part in children(template))
+            case Each():
+                return common.place in self._certain and self._is_certain(template.make)
+            case _:
+                return common.place in self._certain
 
 
 def _values(template: Template) -> Iterator[str]:

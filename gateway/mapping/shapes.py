@@ -1,6 +1,6 @@
-"""What schemas allow, seen by path: one view on a standard's schema, on JSON Schema and on a target's list of fields.
+"""What schemas allow, seen by path: one view on a standard's schema, on the case and on a target's list of fields.
 
-`SchemaModel` is what `xoev_schemas.Registry.model` gives; the classes here give the same for the case and for requests.
+`SchemaModel` is what `Registry.model` gives for standards; the classes here give the same for cases and requests.
 Paths are tuples of local names; arrays are no level of their own. None instead of children = nothing is known below.
 """
 
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from adapters.base import FieldSpec
 from gateway.mapping.language import Attachments, Each, First, List, Object, Read, Template
-from gateway.mapping.nodes import simple_name
+from xoev_schemas.model import json_model
 
 
 class SchemaNode(Protocol):
@@ -43,66 +43,11 @@ class Shape:
     allowed: tuple[str, ...] = ()
 
 
-class JsonSchemaModel:
-    """The members that a JSON Schema describes. Local `$ref`s only; all alternatives (`oneOf`, `anyOf`) are possible."""
-
-    def __init__(self, schema: Mapping[str, Any]) -> None:
-        self._root = schema
-
-    def children(self, path: tuple[str, ...]) -> Mapping[str, SchemaNode] | None:
-        schemas = self._expand(self._root)
-        for name in path:
-            schemas = [below for schema in schemas for below in self._member(schema, name)]
-        described = [schema for schema in schemas if "properties" in schema]
-        if not described:
-            return None if any(_open(schema) for schema in schemas) else {}
-        return {
-            simple_name(name): self._shape(simple_name(name), member, name in schema.get("required", ()))
-            for schema in described
-            for name, member in schema["properties"].items()
-        }
-
-    def _member(self, schema: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-        members = schema.get("properties", {})
-        return [below for key, member in members.items() if simple_name(key) == name for below in self._expand(member)]
-
-    def _expand(self, schema: Any, depth: int = 0) -> list[Mapping[str, Any]]:
-        """The schema and everything it refers to, combines or holds as items."""
-        if not isinstance(schema, Mapping) or depth > 20:
-            return []
-        found = [schema]
-        if isinstance(reference := schema.get("$ref"), str):
-            found += self._expand(self._lookup(reference), depth + 1)
-        for keyword in ("allOf", "anyOf", "oneOf"):
-            found += [below for part in schema.get(keyword, ()) for below in self._expand(part, depth + 1)]
-        return found + self._expand(schema.get("items"), depth + 1)
-
-    def _lookup(self, reference: str) -> Any:
-        current: Any = self._root
-        for step in reference.removeprefix("#").split("/")[1:]:
-            current = current.get(step.replace("~1", "/").replace("~0", "~"), {})
-        return current
-
-    def _shape(self, name: str, member: Any, required: bool) -> Shape:
-        schemas = self._expand(member)
-        repeated = any("items" in schema or schema.get("type") == "array" for schema in schemas)
-        group = any("properties" in schema or schema.get("type") == "object" for schema in schemas)
-        allowed = [str(value) for schema in schemas for value in schema.get("enum", ())]
-        allowed += [str(schema["const"]) for schema in schemas if "const" in schema]
-        return Shape(name, int(required), None if repeated else 1, "group" if group else "leaf", tuple(allowed))
-
-
-def _open(schema: Mapping[str, Any]) -> bool:
-    """An object about which nothing is said, or a schema that says nothing at all."""
-    kind = schema.get("type")
-    return (kind is None and "$ref" not in schema) or kind == "object" or (isinstance(kind, list) and "object" in kind)
-
-
 class CaseModel:
     """The case of one service: the published schema, and below `data` what the package says or, failing that, makes."""
 
     def __init__(self, case_schema: Mapping[str, Any], data: SchemaModel) -> None:
-        self._case = JsonSchemaModel(case_schema)
+        self._case = json_model(case_schema)
         self._data = data
 
     def children(self, path: tuple[str, ...]) -> Mapping[str, SchemaNode] | None:
