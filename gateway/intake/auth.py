@@ -1,7 +1,9 @@
-"""Who is asking: a bearer token (RFC 6750, verified with joserfc) or a client certificate forwarded by a trusted proxy (RFC 9440).
+"""Who is asking: a bearer token (RFC 6750, verified with joserfc) or a client certificate forwarded by a trusted
+proxy (RFC 9440).
 
-What a token may be is fixed by configuration, never by the token: algorithms per issuer, keys by `kid` from that issuer's own set,
-audience. Header parameters that bring their own key (`jwk`, `jku`, `x5u`, `x5c`) are not looked at; unknown `crit` is refused.
+What a token may be is fixed by configuration, never by the token: algorithms per issuer, keys by `kid` from that
+issuer's own set, audience. Header parameters that bring their own key (`jwk`, `jku`, `x5u`, `x5c`) are not looked at;
+unknown `crit` is refused.
 """
 
 from __future__ import annotations
@@ -45,19 +47,18 @@ class Identity:
 
 
 class TokenVerifier:
-    """Verifies access tokens of the configured issuers. Thread-safe; `verify` may block when an issuer's keys are fetched.
+    """Verifies access tokens of the configured issuers. Thread-safe; `verify` may block when an issuer's keys are
+    fetched.
 
     local_keys: the JWKS of the installation's own issuer, for issuers whose `jwks` is `local`.
     """
 
-    def __init__(
-        self, issuers: Sequence[Issuer], *, local_keys: Load | None, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, issuers: Sequence[Issuer], *, local_keys: Load | None, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys = {i.issuer: _keys_of(i, local_keys) for i in issuers}
-        # A token costs about 150 µs to verify and comes with every request of its sender: what was verified is remembered
-        # until it expires. The least recently used one goes first.
+        # Verifying costs some 150 µs, and a sender's token comes with each of its requests: what was verified is
+        # remembered until it expires. The oldest goes first.
         self._verified: OrderedDict[str, Identity] = OrderedDict()
 
     def remembered(self, token: str) -> Identity | None:
@@ -172,7 +173,9 @@ class TrustedProxies:
 
 
 def certificate_fingerprint(client_cert: str) -> str:
-    """SHA-256 (hex) over the DER of a `Client-Cert` field (RFC 9440 §2.2: one byte sequence, `:base64:`). Raises Refused 401."""
+    """SHA-256 (hex) over the DER of a `Client-Cert` field (RFC 9440 §2.2: one byte sequence, `:base64:`). Raises
+    Refused 401.
+    """
     value = client_cert.strip(" ")
     try:
         if len(value) < 4 or not (value.startswith(":") and value.endswith(":")):

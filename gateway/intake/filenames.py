@@ -7,7 +7,8 @@ import unicodedata
 
 MAX_LENGTH = 255
 _DRIVE = re.compile(r"^[A-Za-z]:")
-# Control, format (bidirectional and zero-width marks among them), surrogate, private use and unassigned characters; line breaks.
+# Control, format (bidirectional and zero-width marks among them), surrogate, private use and unassigned characters;
+# line breaks.
 _FORBIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -17,4 +18,6 @@ def is_safe(name: str) -> bool:
         return False
     if "/" in name or "\\" in name or _DRIVE.match(name):
         return False
-    return name.isascii() and name.isprintable() or not any(unicodedata.category(c) in _FORBIDDEN_CATEGORIES for c in name)
+    return (name.isascii() and name.isprintable()) or not any(
+        unicodedata.category(c) in _FORBIDDEN_CATEGORIES for c in name
+    )

@@ -1,7 +1,9 @@
-"""Public keys of token issuers: from a URL, a file or the installation's own issuer; refreshed seldom, and only when asked for.
+"""Public keys of token issuers: from a URL, a file or the installation's own issuer; refreshed seldom, and only when
+asked for.
 
-An unknown `kid` causes at most one refresh a minute, however many tokens carry one (otherwise anybody could make us call the
-issuer as often as they like); a set older than an hour is refreshed too, so that a withdrawn key stops working.
+An unknown `kid` causes at most one refresh a minute, however many tokens carry one (otherwise anybody could make us
+call the issuer as often as they like); a set older than an hour is refreshed too, so that a withdrawn key stops
+working.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""FIT-Connect metadata, versions 1.0 and 2.1: read, checked against our own JSON Schemas, and reduced to what intake needs.
+"""FIT-Connect metadata, versions 1.0 and 2.1: read, checked against our own JSON Schemas, and reduced to what intake
+needs.
 
-Source: FITKO, *FIT-Connect Metadatenschema*; the version is read from `$schema` (absent = 1.0.0) and never fetched. What a
-2.1 document no longer carries (the service's identifier) comes from the request instead.
+Source: FITKO, *FIT-Connect Metadatenschema*; the version is read from `$schema` (absent = 1.0.0) and never fetched.
+What a 2.1 document no longer carries (the service's identifier) comes from the request instead.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from xoev_schemas.documents import JsonDocument, Limits, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
 
 _VERSION = re.compile(
-    r"https://schema\.fitko\.de/fit-connect/(?:schemas/)?metadata/(\d{1,3}\.\d{1,3})\.\d{1,3}/metadata\.schema\.json"
+    r"https://schema\.fitko\.de/fit-connect/(?:schemas/)?metadata/((\d{1,3}\.\d{1,3})\.\d{1,3})/metadata\.schema\.json"
 )
 _SCHEMA_FILES = {"1.0": "metadata-1.0.0.schema.json", "2.1": "metadata-2.1.0.schema.json"}
 _SOURCE = "FIT-Connect metadata {version}"
@@ -43,7 +44,7 @@ class Announced:
 class Metadata:
     """What intake needs to know, and the whole as sent.
 
-    version: the schema version judged by (`1.0` or `2.1`). sha512: lower-case hex. service_identifier: URN, 1.0 only.
+    version: as declared (`2.1.0`). sha512: lower-case hex. service_identifier: URN, 1.0 only.
     """
 
     version: str
@@ -64,19 +65,21 @@ def read_metadata(data: bytes, *, json_depth: int = 64) -> Metadata:
         document = parse(data, "application/json", Limits(json_depth=json_depth))
     except Unreadable as error:
         raise refused("metadata_invalid", findings=error.findings) from None
-    value = document.value if isinstance(document, JsonDocument) else None
+    assert isinstance(document, JsonDocument)
+    value = document.value
     version = _version(value)
-    faults = list(_faults(value, version)) or list(_beyond_the_schema(value))
+    faults = list(_faults(value, version.rpartition(".")[0])) or list(_beyond_the_schema(value))
     if faults:
         raise refused("metadata_invalid", findings=faults)
-    return _reduce(value, version)
+    # Plain numbers instead of decimals from here on: the metadata are kept as JSON.
+    return _reduce(json.loads(data), version)
 
 
 @cache
-def schema(version: str) -> Mapping[str, Any]:
+def schema(version: str) -> dict[str, Any]:
     """Our JSON Schema (draft 2020-12) for metadata of `version` (`1.0` or `2.1`)."""
     text = files("gateway.intake").joinpath(_SCHEMA_FILES[version]).read_text(encoding="utf-8")
-    value: Mapping[str, Any] = json.loads(text)
+    value: dict[str, Any] = json.loads(text)
     return value
 
 
@@ -88,9 +91,9 @@ def _validator(version: str) -> Any:
 def _version(value: Any) -> str:
     declared = value.get("$schema") if isinstance(value, dict) else None
     if declared is None:
-        return "1.0"
+        return "1.0.0"
     match = _VERSION.fullmatch(declared) if isinstance(declared, str) else None
-    if match is None or match[1] not in _SCHEMA_FILES:
+    if match is None or match[2] not in _SCHEMA_FILES:
         raise refused("metadata_version_unknown", path="metadata#/$schema", allowed=", ".join(_SCHEMA_FILES))
     return match[1]
 
@@ -130,7 +133,9 @@ _TEXTS = {
 
 
 def _allowed(error: Any) -> str | None:
-    """What the schema wants, in words taken from the schema alone: an error's message would repeat the sender's value."""
+    """What the schema wants, in words taken from the schema alone: an error's message would repeat the sender's
+    value.
+    """
     kind = error.kind
     for attribute in ("property", "pattern", "format", "types", "options", "expected_value", "limit"):
         if (wanted := getattr(kind, attribute, None)) is not None:
@@ -139,7 +144,9 @@ def _allowed(error: Any) -> str | None:
 
 
 def _beyond_the_schema(value: dict[str, Any]) -> Iterable[Finding]:
-    """What this interface needs and the schema cannot say: a data part, and attachment ids that tell attachments apart."""
+    """What this interface needs and the schema cannot say: a data part, and attachment ids that tell attachments
+    apart.
+    """
     structure = value["contentStructure"]
     if "data" not in structure:
         yield Finding(
@@ -148,8 +155,11 @@ def _beyond_the_schema(value: dict[str, Any]) -> Iterable[Finding]:
             "convention",
             Text("Die Fachdaten sind nicht beschrieben.", "The data is not described."),
             path="metadata#/contentStructure/data",
-            remedy=Text("Beschreiben Sie die Fachdaten unter contentStructure.data.", "Describe the data in contentStructure.data."),
-        )  # fmt: skip
+            remedy=Text(
+                "Beschreiben Sie die Fachdaten unter contentStructure.data.",
+                "Describe the data in contentStructure.data.",
+            ),
+        )
     seen: set[str] = set()
     for index, attachment in enumerate(structure["attachments"]):
         identifier = attachment["attachmentId"].lower()
@@ -180,6 +190,6 @@ def _reduce(value: dict[str, Any], version: str) -> Metadata:
         media_type=data["submissionSchema"]["mimeType"],
         data_sha512=data["hash"]["content"],
         attachments={a.attachment_id: a for a in announced},
-        service_identifier=value.get("publicServiceType", {}).get("identifier") if version == "1.0" else None,
+        service_identifier=value.get("publicServiceType", {}).get("identifier") if version.startswith("1.") else None,
         value=value,
     )

@@ -1,6 +1,7 @@
 """multipart/form-data as a stream of parts (RFC 7578), with bounds and without guessing.
 
-python-multipart finds boundaries and headers; this module says what a part is. Nothing is kept here: bytes go straight on.
+python-multipart finds boundaries and headers; this module says what a part is. Nothing is kept here: bytes go
+straight on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ _SINGLE_HEADERS = frozenset({b"content-disposition", b"content-type", b"content-
 
 @dataclass(frozen=True, slots=True)
 class PartHeader:
-    """name, filename: of `Content-Disposition`, decoded as UTF-8. media_type: lower case, without parameters; "" if absent."""
+    """name, filename: of `Content-Disposition`, decoded as UTF-8. media_type: lower case, without parameters; "" if
+    absent.
+    """
 
     name: str
     filename: str | None

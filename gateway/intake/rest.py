@@ -1,16 +1,16 @@
 """REST intake: the parts of one multipart body become a `Submission` (parts in any order, streamed, hashed as sent).
 
-The parts are `metadata` (JSON, once), `data` (XML or JSON, once) and any number of `attachment`. An attachment says which one it
-is by its part's `filename`: its attachmentId (preferred, always unambiguous) or its announced file name.
+The parts are `metadata` (JSON, once), `data` (XML or JSON, once) and any number of `attachment`. An attachment says
+which one it is by its part's `filename`: its attachmentId (preferred, always unambiguous) or its announced file name.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from gateway.intake.filenames import is_safe
 from gateway.intake.metadata import Announced, Metadata, read_metadata
@@ -29,7 +29,9 @@ _ANY_TYPE = ("", "application/octet-stream")
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A whole body whose parts agree with its metadata: every hash equal, every announced attachment there, none extra."""
+    """A whole body whose parts agree with its metadata: every hash equal, every announced attachment there, none
+    extra.
+    """
 
     metadata: Metadata
     data: bytes
@@ -51,7 +53,8 @@ class _Open:
 class Reception:
     """Takes the parts of one body (a `PartSink`), then `finish` says what was received. Every method may raise Refused.
 
-    `write` may block while content spills to the database: call from a thread once a body is larger than a few hundred KiB.
+    `write` may block while content spills to the database: call from a thread once a body is larger than a few
+    hundred KiB.
     """
 
     def __init__(self, content: ContentWriter, limits: Limits) -> None:
@@ -130,13 +133,24 @@ class Reception:
             raise refused("attachment_unannounced", path="attachment", allowed="filename=<attachmentId>")
         if not is_safe(header.filename):
             raise refused("filename_unsafe", path="attachment")
-        # Before the metadata have come nobody knows whose part this is: it gets a name of its own until `finish`.
         announced = _find(self._metadata.attachments, header.filename) if self._metadata else None
         if self._metadata is not None and announced is None:
             raise refused("attachment_unannounced", path="attachment", found=mask(header.filename))
-        name = f"attachment:{announced.attachment_id if announced else uuid4()}"
+        name = self._part_name(announced.attachment_id if announced else header.filename)
         media_type = announced.media_type if announced else header.media_type or "application/octet-stream"
         return _Open(header, self._content.part(name, media_type), self._limits.attachment_bytes)
+
+    def _part_name(self, identifier: str) -> str:
+        """`attachment:<id>`. Where the metadata have not come yet and the sender names a file instead, an id of our
+        own.
+        """
+        try:
+            name = f"attachment:{UUID(identifier)}"
+        except ValueError:
+            return f"attachment:{uuid4()}"
+        if self._content.has_part(name):
+            raise refused("attachment_duplicate", path=name)
+        return name
 
     def _check_count(self, count: int) -> None:
         if count > self._limits.attachments:
@@ -159,7 +173,9 @@ class Reception:
             if announced.attachment_id in came:
                 raise refused("attachment_duplicate", path=path)
             if header.media_type not in (*_ANY_TYPE, announced.media_type):
-                raise refused("media_type_mismatch", path=path, found=mask(header.media_type), allowed=announced.media_type)
+                raise refused(
+                    "media_type_mismatch", path=path, found=mask(header.media_type), allowed=announced.media_type
+                )
             if part.sha512 != announced.sha512:
                 raise refused("hash_mismatch", path=path)
             came[announced.attachment_id] = Attachment(
@@ -167,7 +183,7 @@ class Reception:
                 announced.filename,
                 announced.media_type,
                 announced.purpose,
-                replace(part, name=path, media_type=announced.media_type),
+                part,
             )
         for identifier in metadata.attachments:
             if identifier not in came:
@@ -184,7 +200,9 @@ def _find(announced: Mapping[str, Announced], filename: str) -> Announced | None
 
 
 def content_digest(received: Received, *, service: str, kind: Kind, case_id: str | None) -> str:
-    """SHA-512 (hex) of what "the same content" means: service, kind, case id, data and attachments as a set of hashes."""
+    """SHA-512 (hex) of what "the same content" means: service, kind, case id, data and attachments as a set of
+    hashes.
+    """
     data_part = received.parts[0]
     lines = [service, kind, case_id or "", data_part.sha512, *sorted(a.part.sha512 for a in received.attachments)]
     return hashlib.sha512("\n".join(lines).encode()).hexdigest()

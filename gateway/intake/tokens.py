@@ -1,6 +1,7 @@
 """A small token issuer for installations without an identity provider, and for the demo (RFC 6749 §4.4, RFC 9068).
 
-One ES256 key in a file that only the owner may read; tokens live for minutes; client secrets are kept as scrypt hashes only.
+One ES256 key in a file that only the owner may read; tokens live for minutes; client secrets are kept as scrypt
+hashes only.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 ALGORITHM = "ES256"
-LIFETIME = timedelta(minutes=15)
+LIFETIME_SECONDS = 900
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,22 @@ class TokenIssuer:
     key: ECKey
     issuer: str
     audience: str
-    clock: Callable[[], datetime]
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     @classmethod
-    def open(cls, path: Path, *, issuer: str, audience: str, clock: Callable[[], datetime]) -> TokenIssuer:
-        """The issuer with the key in `path` (PEM); a new key is made where there is none. Two starters end with one key."""
+    def open(cls, folder: Path, *, issuer: str, audience: str) -> TokenIssuer:
+        """The issuer with the key in `folder/token-issuer.pem`; made where there is none. Two starters end with one
+        key.
+        """
+        path = folder / "token-issuer.pem"
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_once(path, ECKey.generate_key("P-256").as_pem(private=True))
         key = ECKey.import_key(path.read_bytes(), {"use": "sig", "alg": ALGORITHM})
         key.ensure_kid()
-        return cls(key, issuer, audience, clock)
+        return cls(key, issuer, audience)
 
-    def issue(self, client_id: str, *, lifetime: timedelta = LIFETIME) -> str:
+    def issue(self, client_id: str, *, lifetime_seconds: int = LIFETIME_SECONDS) -> str:
         """A signed access token for `client_id`."""
         now = int(self.clock().timestamp())
         claims = {
@@ -51,7 +55,7 @@ class TokenIssuer:
             "sub": client_id,
             "client_id": client_id,
             "iat": now,
-            "exp": now + int(lifetime.total_seconds()),
+            "exp": now + lifetime_seconds,
             "jti": secrets.token_urlsafe(16),
         }
         return jwt.encode({"alg": ALGORITHM, "typ": "at+jwt", "kid": self.key.kid}, claims, self.key, [ALGORITHM])

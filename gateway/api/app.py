@@ -1,0 +1,73 @@
+"""The HTTP interface put together: routes, and what every request passes through before it reaches one."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.api import catalogue, departments, openapi, operations, problems, submissions
+from gateway.api.context import Api, Way
+from gateway.api.limits import RequestLimits
+from gateway.api.middleware import Envelope
+from gateway.errors import Refused
+from gateway.intake.refusals import finding, refused
+
+if TYPE_CHECKING:
+    from gateway.wiring import Gateway
+
+
+def create_app(gateway: Gateway, way: Way) -> FastAPI:
+    """The application (ASGI) for one gateway. way: `gateway.pipeline`.
+
+    The description of the interface is served outside production only; interactive pages are not served at all.
+    """
+    limits = gateway.settings.limits
+    app = FastAPI(
+        title="OZG gateway",
+        version=version("ozg-gateway"),
+        description="Takes applications from portals and delivers them to department systems.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None if gateway.settings.stage == "production" else "/openapi.json",
+        redirect_slashes=False,
+        exception_handlers={RequestValidationError: _bad_parameter, HTTPException: _no_route},
+    )
+    app.state.api = Api.build(gateway, way)
+    app.state.health = operations.Health(app.state.api)
+    app.state.failed_logins = operations.FailedLogins()
+    for part in (submissions, departments, catalogue, operations):
+        app.include_router(part.router)
+    # The last one added is the outermost.
+    bodies = {"/v1/submissions": limits.body_bytes, "/v1/validate": limits.data_bytes}
+    app.add_middleware(RequestLimits, limits=limits, bodies=bodies)
+    app.add_middleware(Envelope, metrics=gateway.metrics, retry_after=limits.retry_after_seconds)
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    return app
+
+
+def _respond(request: Request, refusal: Refused) -> Response:
+    request.app.state.api.gateway.metrics.refused(refusal.code)
+    return problems.response(refusal, request.state.request_id)
+
+
+async def _bad_parameter(request: Request, error: Exception) -> Response:
+    """Instead of FastAPI's own answer, which repeats the input. Only names that this interface declares are told."""
+    assert isinstance(error, RequestValidationError)
+    names = sorted({str(e["loc"][-1]) for e in error.errors() if len(e["loc"]) == 2})
+    return _respond(
+        request, refused("parameter_invalid", findings=[finding("parameter_invalid", path=n) for n in names])
+    )
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    response = _respond(request, refused("method_not_allowed" if error.status_code == 405 else "not_found"))
+    if error.headers and "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
