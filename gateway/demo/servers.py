@@ -86,6 +86,15 @@ class RabbitNode:
         """Base of the management API, with credentials."""
         return f"http://{_USER}:{self._password}@127.0.0.1:{self._management}"
 
+    def has_written(self, name: str) -> bool:
+        """Whether the declaration of the quorum queue `name` is on disk.
+
+        RabbitMQ answers a declaration before that; a node killed within the first second forgets the queue, or, worse,
+        knows it without being able to use it (seen with 3.10.8).
+        """
+        logs = [*self._folder.glob("mnesia/*/LATEST.LOG"), *self._folder.glob("mnesia/*/quorum/*/names.dets")]
+        return bool(logs) and all(name.encode() in log.read_bytes() for log in logs)
+
     @property
     def running(self) -> bool:
         return self._node is not None and self._node.alive

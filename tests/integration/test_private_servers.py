@@ -73,8 +73,8 @@ def test_a_killed_rabbitmq_comes_back_at_the_same_url_with_its_durable_messages(
     connection = pika.BlockingConnection(parameters)
     channel = connection.channel()
     channel.confirm_delivery()
-    # A classic queue: RabbitMQ 3.10 forgets a quorum queue when it is killed within the first second of that queue.
-    channel.queue_declare("kept", durable=True)
+    channel.queue_declare("kept", durable=True, arguments={"x-queue-type": "quorum"})
+    assert _eventually(lambda: rabbitmq_node.has_written("kept"))
     channel.basic_publish("", "kept", b"42", pika.BasicProperties(delivery_mode=2), mandatory=True)
 
     rabbitmq_node.kill()
