@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,19 @@ import jsonschema_rs
 import pytest
 import yaml
 import zeep
-from gateway.checking import check_packages
-from xoev_schemas.registry import Registry
 
 from adapters import content, paths
 from adapters.base import Request, RequestAttachment
 from adapters.openapi import OpenApi
 from adapters.registry import load_adapter
 from adapters.soap.wsdl import Wsdl
+from adapters.testkit.rest_department import RestDepartment
+from adapters.testkit.soap_department import SoapDepartment
+from gateway.checking import check_packages
 from gateway.services import Packages, Service, Target, map_case, map_request, shipped_folder
 from xoev_schemas.documents import parse
 from xoev_schemas.findings import Finding
+from xoev_schemas.registry import Registry
 
 SERVICES = shipped_folder() / "services"
 SAMPLES = sorted(path.parent for path in SERVICES.glob("*/samples/*/expect.yaml"))
@@ -388,6 +391,33 @@ def test_a_soap_target_gets_every_attachment_byte_for_byte(
     sent = content.fill(request.body, request.attachments, bytes)["Vorgang"].get("Anlage", [])
 
     assert [a["Inhalt"] for a in sent] == [(folder / a["filename"]).read_bytes() for a in announced(folder)]
+
+
+@pytest.mark.parametrize(("folder", "target_name"), [*pairs("soap"), *pairs("rest")])
+def test_a_strict_department_takes_the_request_and_finds_it_again_by_its_key(
+    for_sample: tuple[Packages, Registry], folder: Path, target_name: str
+) -> None:
+    packages, _ = for_sample
+    target = packages.targets[target_name]
+    settings = target.config.settings
+    department = (
+        SoapDepartment(target.folder / settings["wsdl"])
+        if target.adapter == "soap"
+        else RestDepartment(target.folder / settings["openapi"])
+    )
+    request = request_for(target, folder, case_of(packages, folder))
+    department.start()
+    adapter = load_adapter(target.adapter)(replace(target.config, settings={**settings, "url": department.url}))
+    try:
+        receipt = adapter.deliver(request)
+        found = adapter.probe(request.key)
+    finally:
+        adapter.close()
+        department.stop()
+
+    assert receipt.references["vorgangsnummer"]
+    assert found is not None
+    assert found.references == receipt.references
 
 
 EVERYTHING = SERVICES / OWN_SCHEMA / "samples" / "everything-filled-xml"
