@@ -43,10 +43,10 @@ def create_app(gateway: Gateway, way: Way) -> FastAPI:
     app.state.failed_logins = operations.FailedLogins()
     for part in (submissions, departments, catalogue, operations):
         app.include_router(part.router)
-    # The last one added is the outermost.
+    # The last one added is the outermost: also an answer that the envelope gives has to end an unread body.
     bodies = {"/v1/submissions": limits.body_bytes, "/v1/validate": limits.data_bytes}
+    app.add_middleware(Envelope, metrics=gateway.metrics, limits=limits)
     app.add_middleware(RequestLimits, limits=limits, bodies=bodies)
-    app.add_middleware(Envelope, metrics=gateway.metrics, retry_after=limits.retry_after_seconds)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app
 

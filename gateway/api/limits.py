@@ -1,5 +1,5 @@
 """Bounds on what a request may cost, enforced while it is read; the server underneath has none for bodies (see
-`server.py` for headers).
+`protocol.py` for headers).
 
 Plain ASGI. A bound that is passed raises Refused out of `receive`, whoever reads.
 """
@@ -32,20 +32,18 @@ class RequestLimits:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        self._check_headers(scope)
         limit = self._bodies.get(scope["path"], OTHER_BODY_BYTES)
         body = _Body(scope, receive, send, limit, self._limits)
         await self._app(scope, body.receive, body.send)
 
-    def _check_headers(self, scope: Scope) -> None:
-        headers = scope["headers"]
-        size = (
-            len(scope.get("raw_path") or b"")
-            + len(scope["query_string"])
-            + sum(len(n) + len(v) + 4 for n, v in headers)
-        )
-        if size > self._limits.header_bytes or len(headers) > self._limits.headers:
-            raise refused("headers_too_large")
+
+def check_headers(scope: Scope, limits: Limits) -> None:
+    """Raises Refused 431. The server bounds what it buffers; this bounds what a request may have, whatever the server."""
+    headers = scope["headers"]
+    size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+    size += sum(len(name) + len(value) + 4 for name, value in headers)
+    if size > limits.header_bytes or len(headers) > limits.headers:
+        raise refused("headers_too_large")
 
 
 class _Body:

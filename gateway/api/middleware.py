@@ -1,4 +1,4 @@
-"""The outermost layer: every answer gets an id and security headers, every exception becomes a problem document.
+"""Around every route: every answer gets an id and security headers, every exception becomes a problem document.
 
 Plain ASGI. Nothing below may let an exception reach the server: its log would print the message, and a message can
 hold content.
@@ -14,8 +14,10 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.api import problems
+from gateway.api.limits import check_headers
 from gateway.intake.refusals import refused
 from gateway.metrics import Metrics
+from gateway.settings import Limits
 
 log = structlog.get_logger()
 
@@ -29,12 +31,12 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 
 
 class Envelope:
-    """See the module. retry_after: seconds a sender is told to wait when the database is away."""
+    """See the module."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, retry_after: int) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, limits: Limits) -> None:
         self._app = app
         self._metrics = metrics
-        self._retry_after = retry_after
+        self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,6 +55,7 @@ class Envelope:
             await send(message)
 
         try:
+            check_headers(scope, self._limits)
             await self._app(scope, receive, send_enveloped)
         except ClientDisconnect:
             log.info("request.aborted", request=request_id)
@@ -64,7 +67,7 @@ class Envelope:
             self._metrics.request(_route(scope), str(status or "aborted"), time.perf_counter() - began)
 
     async def _answer(self, error: Exception, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = problems.as_refused(error, retry_after=self._retry_after)
+        refusal = problems.as_refused(error, retry_after=self._limits.retry_after_seconds)
         if refusal is None:
             log.exception("request.failed", request=request_id, error=type(error).__name__)
             refusal = refused("internal_error")
