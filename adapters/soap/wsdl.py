@@ -1,18 +1,18 @@
 """A target's WSDL, from local files only: its operations, its types for checking messages, its fields for checking
 mappings.
 
-Three readers of one file, each for what it does best: zeep builds messages, lxml validates them (fast, one compiled
-schema per thread because lxml mixes error logs otherwise), xmlschema answers questions about types and facets.
+Three readers of one file, each for what it does best: zeep builds messages, lxml validates them (fast; one at a time,
+because it mixes error logs otherwise), xmlschema answers questions about types and facets.
 """
 
 from __future__ import annotations
 
 import logging
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -27,6 +27,7 @@ from zeep.wsdl.bindings.soap import SoapBinding
 from adapters.base import FieldSpec
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
+_REFERENCES = (f"{XS}import", f"{XS}include", f"{XS}redefine")
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
 
 _DEPTH = 40
@@ -69,9 +70,10 @@ class Wsdl:
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
-        self._threads = threading.local()
+        self._validating = threading.Lock()
         try:
-            self._schemas = list(_inline_schemas(self._path, set()))
+            self._model = _model(list(_inline_schemas(self._path, set())), self._path.parent)
+            self._schema = _compile(list(_inline_schemas(self._path, set())))
             # Any: zeep is annotated for a class here and wants an object.
             transport: Any = LocalTransport()  # type: ignore[no-untyped-call]
             self.document = Document(
@@ -79,7 +81,7 @@ class Wsdl:
                 transport,
                 settings=zeep.Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False),
             )
-            self._schema()
+            self._require_types()
         except WsdlUnusable:
             raise
         except Exception as error:  # three parsers, each with its own families of errors
@@ -110,10 +112,10 @@ class Wsdl:
 
     def errors(self, element: etree._Element) -> list[str]:
         """What the WSDL's types say against this element and everything in it; may repeat values. Empty = valid."""
-        schema = self._schema()
-        if schema.validate(element):
-            return []
-        log: Any = schema.error_log  # its stub lacks __iter__
+        with self._validating:
+            if self._schema.validate(element):
+                return []
+            log: Any = self._schema.error_log  # its stub lacks __iter__
         return [f"{error.path}: {error.message}" for error in log]
 
     def fields(self, element: str) -> list[FieldSpec]:
@@ -136,16 +138,17 @@ class Wsdl:
                 if isinstance(port.binding, SoapBinding):
                     yield port.name, port.binding
 
-    def _schema(self) -> etree.XMLSchema:
-        compiled: etree.XMLSchema | None = getattr(self._threads, "schema", None)
-        if compiled is None:
-            compiled = self._threads.schema = _compile(self._schemas, self._path)
-        return compiled
+    def _require_types(self) -> None:
+        """libxml2 only warns of an import that it could not load; every message must have its element."""
+        for operation in self.operations():
+            for name in (operation.request, operation.response):
+                if name is not None and any("No matching global" in e for e in self.errors(etree.Element(name))):
+                    raise WsdlUnusable(f"{self._path.name}: the schema of {name} is missing or cannot be loaded")
 
-    @cached_property
-    def _model(self) -> Any:
-        texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in self._schemas]
-        return xmlschema.XMLSchema(texts, allow="local", defuse="always", base_url=self._path.parent.as_uri())
+
+def _model(schemas: list[etree._Element], folder: Path) -> Any:
+    texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in schemas]
+    return xmlschema.XMLSchema(texts, allow="local", defuse="always", base_url=folder.as_uri())
 
 
 def _operation(name: str, binding: Any, operation: Any) -> Operation:
@@ -190,49 +193,51 @@ def _inline_schemas(path: Path, seen: set[Path]) -> Iterator[etree._Element]:
     for imported in root.iterfind(f"{WSDL}import"):
         yield from _inline_schemas((path.parent / _local_path(imported.get("location", ""))).resolve(), seen)
     for schema in root.iterfind(f"{WSDL}types/{XS}schema"):
-        for reference in schema.iterchildren(f"{XS}import", f"{XS}include", f"{XS}redefine"):
+        for reference in schema.iterchildren(*_REFERENCES):
             if location := reference.get("schemaLocation"):
-                reference.set("schemaLocation", (path.parent / _local_path(location)).resolve().as_uri())
+                file = (path.parent / _local_path(location)).resolve()
+                _require_local(file, seen)
+                reference.set("schemaLocation", file.as_uri())
         yield schema
 
 
-class _Resolver(etree.Resolver):
-    """Gives libxml2 the inline schemas under made-up addresses, files as they are, and nothing from the network."""
-
-    def __init__(self, texts: dict[str, bytes]) -> None:
-        self._texts = texts
-
-    def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]  # stubs lack it
-        if system_url in self._texts:
-            return self.resolve_string(self._texts[system_url], context, base_url=system_url)
-        _local_path(system_url)
-        return None
+def _require_local(path: Path, seen: set[Path]) -> None:
+    """Refuse a schema file that leads to the network, however far down."""
+    if path in seen:
+        return
+    seen.add(path)
+    for reference in etree.parse(str(path), _parser()).getroot().iterchildren(*_REFERENCES):
+        if location := reference.get("schemaLocation"):
+            _require_local((path.parent / _local_path(location)).resolve(), seen)
 
 
-def _compile(schemas: list[etree._Element], path: Path) -> etree.XMLSchema:
-    """One schema over all inline ones: a root that imports every namespace; one that has several schemas includes
-    them.
+def _compile(schemas: list[etree._Element]) -> etree.XMLSchema:
+    """One schema over all inline ones: a root that imports every namespace; one that has several schemas includes them.
+
+    The inline schemas are written to files for the moment: a resolver that hands them over from memory hangs on a
+    global of libxml2 that lxml exchanges at every parse, so that a parse in another thread would leave imports
+    silently out.
     """
     by_namespace: dict[str, list[str]] = {}
-    texts: dict[str, bytes] = {}
     for number, schema in enumerate(schemas):
-        by_namespace.setdefault(schema.get("targetNamespace", ""), []).append(f"inline:{number}")
+        by_namespace.setdefault(schema.get("targetNamespace", ""), []).append(f"{number}.xsd")
     addresses = {
-        namespace: names[0] if len(names) == 1 else f"inline:all-{names[0]}"
-        for namespace, names in by_namespace.items()
+        namespace: names[0] if len(names) == 1 else f"all-{names[0]}" for namespace, names in by_namespace.items()
     }
-    for number, schema in enumerate(schemas):
-        for reference in schema.iterchildren(f"{XS}import"):
-            if reference.get("schemaLocation") is None and reference.get("namespace", "") in addresses:
-                reference.set("schemaLocation", addresses[reference.get("namespace", "")])
-        texts[f"inline:{number}"] = etree.tostring(schema)
-    for namespace, names in by_namespace.items():
-        if len(names) > 1:
-            texts[addresses[namespace]] = _gather("include", namespace, [("", name) for name in names])
-    parser = _parser()
-    parser.resolvers.add(_Resolver(texts))
-    root = _gather("import", None, list(addresses.items()))
-    return etree.XMLSchema(etree.fromstring(root, parser, base_url=path.as_uri()))
+    with tempfile.TemporaryDirectory(prefix="wsdl-") as name:
+        folder = Path(name)
+        for number, schema in enumerate(schemas):
+            for reference in schema.iterchildren(f"{XS}import"):
+                if reference.get("schemaLocation") is None and reference.get("namespace", "") in addresses:
+                    reference.set("schemaLocation", addresses[reference.get("namespace", "")])
+            (folder / f"{number}.xsd").write_bytes(etree.tostring(schema))
+        for namespace, names in by_namespace.items():
+            if len(names) > 1:
+                parts = [("", part) for part in names]
+                (folder / addresses[namespace]).write_bytes(_gather("include", namespace, parts))
+        root = folder / "root.xsd"
+        root.write_bytes(_gather("import", None, list(addresses.items())))
+        return etree.XMLSchema(etree.parse(str(root), _parser()))
 
 
 def _gather(kind: str, target: str | None, parts: list[tuple[str, str]]) -> bytes:
