@@ -30,8 +30,8 @@ Json = Annotated[bool, typer.Option("--json", help="Exactly one JSON document on
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="gateway.yaml (default: $GATEWAY_CONFIG, ./gateway.yaml).")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this the command only shows what it would do.")]
 
-out = Console()
-err = Console(stderr=True)
+out = Console(width=None if sys.stdout.isatty() else 160)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
 
 
 def settings_for(config: Path | None, **overrides: Any) -> Settings:

@@ -17,10 +17,17 @@ if TYPE_CHECKING:
 
 def demo(
     config: Config = None,
-    once: Annotated[bool, typer.Option("--once", help="Send the samples, wait for the end, print the result, exit.")] = False,
-    production: Annotated[bool, typer.Option(help="With real RabbitMQ and PostgreSQL (private ones unless URLs are set).")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="Send the samples, wait for the end, print the result, exit.")
+    ] = False,
+    production: Annotated[
+        bool, typer.Option(help="With real RabbitMQ and PostgreSQL (private ones unless URLs are set).")
+    ] = False,
     standards: Annotated[
-        Path | None, typer.Option(help="Folder with real standards: adds the services that need them.", exists=True, file_okay=False)
+        Path | None,
+        typer.Option(
+            help="Folder with real standards: adds the services that need them.", exists=True, file_okay=False
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -52,7 +59,14 @@ def show(report: Report) -> None:
     """The cases as they ended, and the sums."""
     names = {sent.submission_id: sent.sample.name for sent in report.sent if sent.submission_id}
     rows = [
-        (view.service, names.get(view.submission_id, ""), d.target, d.state, ", ".join(d.references.values()), d.attempts)
+        (
+            view.service,
+            names.get(view.submission_id, ""),
+            d.target,
+            d.state,
+            ", ".join(d.references.values()),
+            d.attempts,
+        )
         for view in report.views
         for d in view.deliveries
     ]
@@ -73,9 +87,16 @@ def _stay(scene: Stage) -> None:
 
     example = scene.gateway.packages.services["hundesteuer-anmeldung"].folder / "samples"
     out.print()
-    out.print(f"The gateway stays at {scene.url} until you press Ctrl-C. Try it from another terminal:", highlight=False)
+    out.print(
+        f"The gateway stays at {scene.url} until you press Ctrl-C. Try it from another terminal:", highlight=False
+    )
     sample = next(iter(sorted(example.glob("*/data.xml"))), example)
     out.print(f"  export GATEWAY_TOKEN={scene.token}", soft_wrap=True, highlight=False, markup=False)
     out.print(f"  gateway send {sample} --url {scene.url} --wait 5", soft_wrap=True, highlight=False, markup=False)
-    out.print(f"  curl -H \"Authorization: Bearer $GATEWAY_TOKEN\" {scene.url}/v1/services", soft_wrap=True, highlight=False, markup=False)
+    out.print(
+        f'  curl -H "Authorization: Bearer $GATEWAY_TOKEN" {scene.url}/v1/services',
+        soft_wrap=True,
+        highlight=False,
+        markup=False,
+    )
     until_told()

@@ -92,7 +92,9 @@ def play(stage: Stage, samples: Sequence[Sample], say: Callable[[str], None]) ->
     return report
 
 
-def _send_all(portal: Portal, stage: Stage, samples: Sequence[Sample], report: Report, say: Callable[[str], None]) -> None:
+def _send_all(
+    portal: Portal, stage: Stage, samples: Sequence[Sample], report: Report, say: Callable[[str], None]
+) -> None:
     say(f"Sending {len(samples)} samples to {stage.url} …")
     for sample in samples:
         report.sent.append(send(portal, sample))
@@ -103,7 +105,9 @@ def _send_all(portal: Portal, stage: Stage, samples: Sequence[Sample], report: R
         say(_line(report.sent[-1]))
 
 
-def _fail_one(portal: Portal, stage: Stage, samples: Sequence[Sample], report: Report, say: Callable[[str], None]) -> None:
+def _fail_one(
+    portal: Portal, stage: Stage, samples: Sequence[Sample], report: Report, say: Callable[[str], None]
+) -> None:
     """The scripted failure: a system is down, the delivery is retried, gives up, and an operator sends it again."""
     name = stage.fragile
     sample = next(s for s in samples if s.expected == "accepted" and name in stage.targets_of(s.service))
@@ -167,7 +171,12 @@ def count_at_systems(stage: Stage, views: Sequence[SubmissionView]) -> tuple[int
     lost = doubled = marked = 0
     for view in views:
         for delivery in view.deliveries:
-            if delivery.state in (DeliveryState.SKIPPED, DeliveryState.DISCARDED, DeliveryState.RETURNED, DeliveryState.DEAD):
+            if delivery.state in (
+                DeliveryState.SKIPPED,
+                DeliveryState.DISCARDED,
+                DeliveryState.RETURNED,
+                DeliveryState.DEAD,
+            ):
                 continue
             seen = effects[delivery.target].get(delivery.delivery_id, [])
             lost += not seen

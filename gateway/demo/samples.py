@@ -41,7 +41,11 @@ def shipped_samples(packages: Packages) -> Iterator[Sample]:
 def _shipped(service: Service, folder: Path) -> Sample:
     data = next(folder / name for name in ("data.xml", "data.json") if (folder / name).exists())
     expect = folder / "expect.yaml"
-    expected = (yaml.safe_load(expect.read_text(encoding="utf-8")) or {}).get("outcome", "accepted") if expect.exists() else "accepted"
+    expected = (
+        (yaml.safe_load(expect.read_text(encoding="utf-8")) or {}).get("outcome", "accepted")
+        if expect.exists()
+        else "accepted"
+    )
     return Sample(
         name=folder.name,
         service=service.name,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.testkit import Department, simulate
+from adapters.testkit import QueueDepartment, RestDepartment, SoapDepartment
 from gateway.demo.servers import private_postgres, private_rabbitmq
 from gateway.errors import GatewayError
 from gateway.runtime import ALL, running
@@ -21,6 +21,8 @@ from gateway.wiring import Gateway, load_packages, open_gateway
 from xoev_schemas.registry import Registry
 
 CLIENT = "demo-portal"
+
+Department = SoapDepartment | RestDepartment | QueueDepartment
 RETRY: Mapping[str, Any] = {"delays": (0.4, 0.6), "give_up_after": 1.5}
 """Retries of the demo: a person is watching, so what takes hours elsewhere takes seconds here."""
 
@@ -42,20 +44,22 @@ class Stage:
         return self.gateway.packages.services[service].targets
 
     def break_down(self, target: str) -> None:
-        self.departments[target].behaviour.down()
+        self.departments[target].tell("down")
 
     def mend(self, target: str) -> None:
-        self.departments[target].behaviour.ok()
+        self.departments[target].tell("ok")
 
     def effects(self) -> Mapping[str, Mapping[str, list[bool]]]:
-        """Target → key → for each case in that system, whether it came marked as a possible repeat."""
-        return {name: _effects(department) for name, department in self.departments.items()}
+        """Target → key → for each case made in that system, whether its request was marked as a possible repeat."""
+        return {name: effects_of(department) for name, department in self.departments.items()}
 
 
-def _effects(department: Department) -> Mapping[str, list[bool]]:
+def effects_of(department: Department) -> Mapping[str, list[bool]]:
+    """Key → for each case that a system made, whether its request was marked. A known key that made no case is no effect."""
     effects: dict[str, list[bool]] = {}
     for record in department.received:
-        effects.setdefault(record.key, []).append(record.possible_repeat)
+        if not record.known:
+            effects.setdefault(record.key, []).append(record.possible_repeat)
     return effects
 
 
@@ -69,7 +73,13 @@ def stage(*, production: bool, standards: Path | None, settings: Settings) -> It
         for path in standard_paths(standards) if standards else ():
             registry.import_path(path)
         chosen = settings.model_copy(
-            update={"home": home, "listen": f"127.0.0.1:{_free_port()}", "relay_seconds": 0.2, "log_level": "ERROR", **urls}
+            update={
+                "home": home,
+                "listen": f"127.0.0.1:{_free_port()}",
+                "relay_seconds": 0.2,
+                "log_level": "ERROR",
+                **urls,
+            }
         )
         _, packages = load_packages(chosen)
         departments = stack.enter_context(department_systems(packages, queue_url=_queue_url(urls["broker_url"])))
@@ -110,7 +120,19 @@ def department_systems(packages: Packages, *, queue_url: str) -> Iterator[Mappin
 
 
 def _simulated(target: Target, queue_url: str) -> Department:
-    return simulate(target.adapter, target.config, queue_url=queue_url)
+    """A target that says it may not be repeated gets a system that makes a second case of a repeated request."""
+    settings, folder = target.config.settings, target.folder
+    prefix = target.name.upper()[:12]
+    if target.adapter == "soap":
+        search = (target.config.probe or {}).get("operation")
+        return SoapDepartment(
+            folder / settings["wsdl"], operation=settings["operation"], search=search, prefix=prefix, idempotent=target.repeatable
+        )
+    if target.adapter == "rest":
+        return RestDepartment(folder / settings["openapi"], path=settings["path"], prefix=prefix, idempotent=target.repeatable)
+    if target.adapter == "amqp":
+        return QueueDepartment(queue_url, settings["queue"], prefix=prefix)
+    raise GatewayError(f"target {target.name}: there is no simulated system for the adapter {target.adapter!r}")
 
 
 def _fragile(packages: Packages, departments: Mapping[str, Department]) -> str:

@@ -1,0 +1,98 @@
+"""A production-shaped installation for scenarios: `serve`, `work` and `relay` as processes of their own, which can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+
+from gateway.demo.stage import CLIENT
+from gateway.settings import Settings, load_settings
+from gateway.store import KeyRing, Store
+from gateway.store.database import upgrade_url
+from gateway.wiring import load_packages, open_issuer
+
+SECONDS = 90.0
+
+
+class Installation:
+    """Settings in a file, processes by role. overrides: settings beside the servers' addresses."""
+
+    def __init__(self, folder: Path, *, database_url: str, broker_url: str, overrides: Mapping[str, Any]) -> None:
+        self.home = folder / "home"
+        self.home.mkdir(parents=True)
+        self._file = folder / "gateway.yaml"
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._log = (folder / "processes.log").open("ab")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        values = {"home": str(self.home), "database_url": database_url, "broker_url": broker_url, "listen": f"127.0.0.1:{port}"}
+        self._file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
+        KeyRing.load(self.home / "keys", create=True)
+        upgrade_url(database_url)
+        _, self.packages = load_packages(self.settings)
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self._file)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.settings.listen}"
+
+    def token(self) -> str:
+        issuer = open_issuer(self.settings)
+        assert issuer is not None
+        return issuer.issue(CLIENT, lifetime_seconds=3600)
+
+    def store(self) -> Store:
+        return Store.open(self.settings.effective_database_url, keys=KeyRing.load(self.home / "keys", create=False))
+
+    def start(self, *roles: str) -> None:
+        for role in roles:
+            command = [sys.executable, "-m", "gateway", role, "--config", str(self._file)]
+            self._processes[role] = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=dict(os.environ))
+        if "serve" in roles:
+            self.wait_until(self._serves, "the API to answer")
+
+    def kill(self, role: str) -> None:
+        process = self._processes.pop(role)
+        process.send_signal(signal.SIGKILL)
+        process.wait(10)
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+        self._processes.clear()
+        self._log.close()
+
+    def _serves(self) -> bool:
+        assert self._processes["serve"].poll() is None, "the API process ended"
+        try:
+            return httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @staticmethod
+    def wait_until(holds: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
+        """Ask until it holds. Fails, saying for what it waited, when the time is over."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"waited {seconds:.0f} s for {what}"
+            time.sleep(0.05)
