@@ -77,7 +77,8 @@ def has_errors(findings: Iterable[Finding]) -> bool:
 def mask(value: str) -> str:
     """Describe a value without repeating it: its length and the kinds of characters in it.
 
-    `"Müller-41"` becomes `"9 characters: letters, digits, '-'"`. Enough to see a swapped field, too little to know a person.
+    `"Müller-41"` becomes `"9 characters: letters, digits, '-'"`. Enough to see a swapped field, too little to know a
+    person.
     """
     kinds = []
     if any(c.isalpha() for c in value):

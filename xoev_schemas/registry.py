@@ -77,15 +77,12 @@ class Registry:
         return all((self._folder / known.folder / file).is_file() for file in known.files)
 
     def _install(self, candidates: Iterable[Candidate]) -> None:
-        merged = dict(self._standards)
+        # A folder that was deleted by hand is the way to replace a standard.
+        merged = {ref: known for ref, known in self._standards.items() if (self._folder / known.folder).is_dir()}
         pending = list(candidates)
         for candidate in pending:
             known = merged.get(candidate.standard.ref)
-            # A folder that was deleted by hand is the way to replace a standard.
-            if known is not None and (self._folder / known.folder).is_dir():
-                merged[known.ref] = _merged(known, candidate.standard)
-            else:
-                merged[candidate.standard.ref] = candidate.standard
+            merged[candidate.standard.ref] = _merged(known, candidate.standard) if known else candidate.standard
         for candidate in pending:
             _write(self._folder / candidate.standard.folder, candidate.contents)
         write_lock(self._folder, merged.values())

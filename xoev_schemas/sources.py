@@ -1,7 +1,7 @@
 """Where standards are imported from: a folder, a ZIP archive or a single file; with the XML catalogs that lie there.
 
 A catalog (OASIS XML Catalogs 1.1) maps published URLs to files, so that unmodified schemas compile without a network.
-It is looked for in the folder itself and, for a folder that is part of a collection, in the folders above it.
+It is looked for in the folder, below it and, for a folder that is part of a collection, in the folders above.
 """
 
 from __future__ import annotations
@@ -87,8 +87,10 @@ def _from_folder(folder: Path, *, parents: int) -> Source:
 
 
 def _catalogs(folder: Path, parents: int) -> tuple[Path, dict[str, Path]]:
-    """The highest folder that has a catalog, and all entries; the nearest catalog wins."""
+    """The highest folder that has a catalog, and the entries of all; that of the folder itself and those below win."""
     top, catalog = folder, dict[str, Path]()
+    for below in sorted(folder.glob(f"*/**/{CATALOG_NAME}")):
+        catalog |= _catalog_entries(below)
     for candidate in [folder, *folder.parents[:parents]]:
         file = candidate / CATALOG_NAME
         if file.is_file() and (entries := _catalog_entries(file)):
@@ -119,7 +121,7 @@ def _unpack(archive: Path, folder: Path) -> None:
     """Only XSD, JSON and catalog files; bounded by what really comes out, not by what the headers say."""
     try:
         with zipfile.ZipFile(archive) as zip_file:
-            entries = [_checked(info) for info in zip_file.infolist() if not info.is_dir()]
+            entries = [_checked(info) for info in zip_file.infolist() if not info.filename.endswith("/")]
             names = [info.filename.casefold() for info in entries]
             if len(entries) > ZIP_ENTRIES or len(set(names)) != len(names):
                 raise _bad_archive("zu viele oder doppelte Einträge", "too many entries, or two of one name")
@@ -142,7 +144,14 @@ def _unpack(archive: Path, folder: Path) -> None:
 def _checked(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
     name = PurePosixPath(info.filename)
     is_link = stat.S_ISLNK(info.external_attr >> 16)
-    if name.is_absolute() or ".." in name.parts or "\\" in info.filename or ":" in info.filename or is_link:
+    if (
+        not name.name
+        or name.is_absolute()
+        or ".." in name.parts
+        or "\\" in info.filename
+        or ":" in info.filename
+        or is_link
+    ):
         raise _bad_archive("ein Eintrag zeigt aus dem Archiv hinaus", "an entry points out of the archive")
     if info.flag_bits & 0x1:
         raise _bad_archive("verschlüsselte Einträge", "encrypted entries")
