@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from department_files import wsdl, write
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "contract"))
 from department_files import write, wsdl
 
 from adapters.base import DeliveryError, FieldSpec, OutcomeUnknown, Permanent, Request, Retryable, TargetConfig
