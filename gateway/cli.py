@@ -17,7 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="OZG/EfA integration gateway: applications from portals, checked by their standards, delivered to department systems.",
+    help="OZG/EfA integration gateway: takes applications from portals, checks them, delivers them to departments.",
     epilog="Try it: gateway demo. Exit codes: 0 done or valid, 1 the answer is no, 2 could not tell or do.",
 )
 database = typer.Typer(no_args_is_help=True, help="The database.")

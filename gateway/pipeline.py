@@ -1,7 +1,7 @@
 """The way of a submission, in two halves, each one readable list of steps.
 
-    accept:   check ─► decide ─► keep ─► "accepted"       (the answer follows the commit, never precedes it)
-    deliver:  claim ─► may it go? ─► map ─► record the attempt ─► adapter ─► outcome
+accept:   check ─► decide ─► keep ─► "accepted"       (the answer follows the commit, never precedes it)
+deliver:  claim ─► may it go? ─► map ─► record the attempt ─► adapter ─► outcome
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from adapters.base import (
     Retryable,
 )
 from gateway import case
-from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
+from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped
 from gateway.delivery.ladder import again
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
@@ -107,7 +107,9 @@ def find_service(gateway: Gateway, submission: Submission) -> tuple[Service, Acc
 
 
 def read(gateway: Gateway, submission: Submission) -> Document:
-    """Parse the data with every guard. What cannot be read is refused whatever `on_invalid` says: nobody could mend it."""
+    """Parse the data with every guard. What cannot be read is refused whatever `on_invalid` says: nobody could mend
+    it.
+    """
     try:
         return parse(submission.data, submission.media_type, gateway.parse_limits)
     except Unreadable as error:
@@ -153,7 +155,8 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         return
     claim = gateway.store.claim(delivery_id, worker, gateway.settings.lease_seconds).result()
     if not isinstance(claim, Claimed):
-        # Ended, not due, or another worker has it: a superfluous message does no harm, and the sweep knows what is nowhere.
+        # Ended, not due, or another worker has it: a superfluous message does no harm, and the sweep knows what is
+        # nowhere.
         log.info("delivery.not_claimed", delivery=delivery_id, why=claim.why)
         return
     if claim.unfinished_attempt is not None:
@@ -181,6 +184,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     )
     number = gateway.store.start_attempt(delivery, start).result()
     delivery = replace(delivery, attempts=delivery.attempts + 1)
+    outcome: Outcome
     try:
         receipt = gateway.adapters[target.name].deliver(prepared.request)
     except Retryable as error:
@@ -205,7 +209,9 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
 def settle_unknown(
     gateway: Gateway, delivery: Delivery, target: Target, number: int, *, first_seen: bool = False
 ) -> None:
-    """An attempt whose outcome nobody knows: ask the target; else repeat, marked, where it may be; else a person decides."""
+    """An attempt whose outcome nobody knows: ask the target; else repeat, marked, where it may be; else a person
+    decides.
+    """
     if first_seen and delivery.state is not DeliveryState.UNKNOWN:
         code = "worker.died"
         gateway.store.attempt_unknown(delivery, number, code, "").result()
@@ -213,7 +219,9 @@ def settle_unknown(
     if target.has_probe:
         outcome = probe(gateway, delivery, target)
     elif target.repeatable:
-        outcome = again(target.retry, OutcomeUnknown("outcome.unknown"), **_round(gateway, delivery), possible_repeat=True)
+        outcome = again(
+            target.retry, OutcomeUnknown("outcome.unknown"), **_round(gateway, delivery), possible_repeat=True
+        )
     else:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
     if outcome is None:
@@ -224,7 +232,9 @@ def settle_unknown(
 
 
 def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | None:
-    """Did it arrive? Found = delivered. Surely not = again, marked all the same. None = it cannot be asked now: later."""
+    """Did it arrive? Found = delivered. Surely not = again, marked all the same. None = it cannot be asked now:
+    later.
+    """
     now = gateway.clock()
     try:
         receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
@@ -333,12 +343,15 @@ def delivered(receipt: Receipt) -> Delivered:
 
 REMEDIES = {
     "rejected_by_target": "Antwort des Zielsystems lesen; Daten klären oder an Absender zurückgeben.",
-    "unknown_outcome": "Im Zielsystem nach dem Schlüssel suchen: angekommen → Aktenzeichen eintragen; sonst als mögliche Wiederholung erneut zustellen.",
+    "unknown_outcome": (
+        "Im Zielsystem nach dem Schlüssel suchen. Angekommen: Aktenzeichen eintragen. "
+        "Sonst: als mögliche Wiederholung erneut zustellen."
+    ),
     "auth": "Zugangsdaten oder Zertifikat des Zielsystems prüfen, danach erneut zustellen.",
     "mapping": "Abbildung (mapping.yaml, request.yaml) berichtigen, danach erneut zustellen.",
-    "contract": "Schnittstelle des Zielsystems hat sich geändert: Zielkonfiguration berichtigen, danach erneut zustellen.",
+    "contract": "Die Schnittstelle hat sich geändert: Zielkonfiguration berichtigen, danach erneut zustellen.",
     "poison": "Nicht gesammelt erneut zustellen: diese Zustellung beendet den Arbeitsprozess. Protokolle prüfen.",
-}  # fmt: skip
+}
 
 
 def dead(error: DeliveryError) -> Dead:

@@ -18,11 +18,13 @@ MEDIA_TYPES = {".xml": "application/xml", ".json": "application/json", ".pdf": "
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to send: its name as announced, its exact bytes, its media type."""
+    """A file to send: its name as announced, its exact bytes, its media type; for an attachment its id and purpose."""
 
     name: str
     content: bytes
     media_type: str
+    attachment_id: str | None = None
+    purpose: str = "attachment"
 
     @classmethod
     def read(cls, path: Path) -> File:
@@ -58,7 +60,7 @@ def metadata_for(data: File, schema_uri: str, attachments: Mapping[str, File]) -
             "attachments": [
                 {
                     "attachmentId": attachment_id,
-                    "purpose": "attachment",
+                    "purpose": file.purpose,
                     "filename": file.name,
                     "mimeType": file.media_type,
                     "hash": {"type": "sha512", "content": file.sha512},
@@ -87,7 +89,7 @@ class Portal:
         wait: int | None = None,
     ) -> Answer:
         """POST /v1/submissions. key: Idempotency-Key; a random one when None. Raises httpx.TransportError."""
-        by_id = {str(uuid.uuid4()): file for file in attachments}
+        by_id = {file.attachment_id or str(uuid.uuid4()): file for file in attachments}
         parts: list[tuple[str, tuple[str | None, bytes, str]]] = [
             ("metadata", (None, json.dumps(metadata_for(data, schema_uri, by_id)).encode(), "application/json")),
             ("data", (None, data.content, data.media_type)),

@@ -1,4 +1,6 @@
-"""The running parts of one process: API, workers, relay with sweep and collector. `run` starts all, the others one each."""
+"""The running parts of one process: API, workers, relay with sweep and collector. `run` starts all, the others one
+each.
+"""
 
 from __future__ import annotations
 

@@ -132,7 +132,9 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
         try:
             loaded = yaml.safe_load(chosen.read_text(encoding="utf-8"))
         except yaml.YAMLError as error:
-            line = error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else None
+            line = (
+                error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else None
+            )
             raise ConfigurationError([_finding(str(chosen), line, "ist kein YAML", "is not YAML")]) from error
         values = resolve_references(loaded or {})
     elif path or os.environ.get("GATEWAY_CONFIG"):
@@ -143,14 +145,21 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     except ValidationError as error:
         raise ConfigurationError(
             [
-                _finding(str(chosen), None, f"{'.'.join(map(str, e['loc']))}: {e['msg']}", f"{'.'.join(map(str, e['loc']))}: {e['msg']}")
+                _finding(
+                    str(chosen),
+                    None,
+                    f"{'.'.join(map(str, e['loc']))}: {e['msg']}",
+                    f"{'.'.join(map(str, e['loc']))}: {e['msg']}",
+                )
                 for e in error.errors(include_input=False)
             ]
         ) from None
 
 
 def resolve_references(value: Any) -> Any:
-    """Replace `${file:PATH}` and `${env:NAME}` in every string, however deep. Raises ConfigurationError if one is missing."""
+    """Replace `${file:PATH}` and `${env:NAME}` in every string, however deep. Raises ConfigurationError if one is
+    missing.
+    """
     if isinstance(value, dict):
         return {k: resolve_references(v) for k, v in value.items()}
     if isinstance(value, list):
@@ -166,7 +175,9 @@ def _lookup(match: re.Match[str]) -> str:
         return Path(name).read_text(encoding="utf-8").strip()
     if kind == "env" and name in os.environ:
         return os.environ[name]
-    raise ConfigurationError([_finding(match.group(0), None, "fehlt", "does not exist: provide the file or the variable")])
+    raise ConfigurationError(
+        [_finding(match.group(0), None, "fehlt", "does not exist: provide the file or the variable")]
+    )
 
 
 def _finding(place: str, line: int | None, de: str, en: str) -> Finding:

@@ -15,10 +15,10 @@ Kind = Literal["new", "supplement", "change", "withdraw"]
 
 
 class SubmissionState(StrEnum):
-    HELD = "held"            # waits for something outside: scanner, key, schema
+    HELD = "held"  # waits for something outside: scanner, key, schema
     ACCEPTED = "accepted"
-    CLARIFY = "clarify"      # accepted, receipt time kept, waits for a person of the department
-    REJECTED = "rejected"    # a record without content
+    CLARIFY = "clarify"  # accepted, receipt time kept, waits for a person of the department
+    REJECTED = "rejected"  # a record without content
     RETURNED = "returned"
     DISCARDED = "discarded"
     COMPLETED = "completed"  # every delivery ended
@@ -26,7 +26,8 @@ class SubmissionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A stored, encrypted part of a submission. `part_id` is the key in the content store; the name is ours, never a path.
+    """A stored, encrypted part of a submission. `part_id` is the key in the content store; the name is ours, never a
+    path.
 
     name: `data`, `metadata`, `findings`, or `attachment:<attachmentId>`.
     size: bytes of plaintext. sha512: lower-case hex over the exact plaintext bytes as sent.
@@ -41,7 +42,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment as announced by the metadata and received. filename: checked, still the sender's text: data, never a path."""
+    """An attachment as announced by the metadata and received. filename: checked, still the sender's text: data,
+    never a path.
+    """
 
     attachment_id: str
     filename: str
@@ -84,7 +87,8 @@ class Submission:
 class Checked:
     """The verdict on a submission.
 
-    service: name of the service package. standard, message: what the data is, by the standard (`xoev:xbau/2.6`, `baugenehmigung.antrag.0200`).
+    service: name of the service package. standard, message: what the data is, by the standard (`xoev:xbau/2.6`,
+    `baugenehmigung.antrag.0200`).
     valid: by the standard; None = could not tell (no schema). accepted: by this gateway's configuration.
     decision: what `on_invalid` and the findings lead to.
     test: the message says it is a test message.

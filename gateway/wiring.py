@@ -1,4 +1,6 @@
-"""The one place where real parts are chosen: settings → store, broker, packages, adapters. Everything else is handed its parts."""
+"""The one place where real parts are chosen: settings → store, broker, packages, adapters. Everything else is handed
+its parts.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def utc_now() -> datetime:
 
 @dataclass
 class Gateway:
-    """Everything a running part may need. Built by `open_gateway`; tests build their own with other clocks and brokers."""
+    """Everything a running part may need. Built by `open_gateway`; tests build their own with other clocks and
+    brokers.
+    """
 
     settings: Settings
     registry: Registry

@@ -1,4 +1,4 @@
-"""Commands about single messages: validate, map, send. `validate` and `map` send nothing and need no running gateway."""
+"""Commands about single messages: validate, map, send. The first two send nothing and need no running gateway."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.registry import Registry, SchemaRef
 
 Files = Annotated[list[Path], typer.Argument(help="XML or JSON files.", exists=True, dir_okay=False, readable=True)]
-Schema = Annotated[str | None, typer.Option(help="Schema to judge by (fim:…, xoev:…, or a schema URI); default: by the message itself.")]
+Schema = Annotated[
+    str | None,
+    typer.Option(help="Schema to judge by (fim:…, xoev:…, or a schema URI); default: by the message itself."),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,9 @@ def map_command(
     config: Config = None,
     schema: Schema = None,
     target: Annotated[str | None, typer.Option(help="Show the request for this target instead of the case.")] = None,
-    trace: Annotated[bool, typer.Option(help="Say which source value became which target value, by which rule.")] = False,
+    trace: Annotated[
+        bool, typer.Option(help="Say which source value became which target value, by which rule.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the case that a message becomes, or with --target the exact request. Sends nothing."""
@@ -85,7 +90,9 @@ def map_command(
     made = map_case(service, accepts, document, _sample_envelope(service, ref))
     if made.value is not None and target:
         if target not in service.targets:
-            raise GatewayError(f"{service.name} does not deliver to {target!r}; its targets: {', '.join(service.targets)}")
+            raise GatewayError(
+                f"{service.name} does not deliver to {target!r}; its targets: {', '.join(service.targets)}"
+            )
         made = map_request(packages.targets[target], service.name, made.value)
     if made.value is None:
         if as_json:
@@ -103,10 +110,14 @@ def send(
     files: Files,
     config: Config = None,
     url: Annotated[str | None, typer.Option(help="Where the gateway listens; default: this installation.")] = None,
-    token: Annotated[str | None, typer.Option(envvar="GATEWAY_TOKEN", help="Bearer token; default: issued for --client.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="GATEWAY_TOKEN", help="Bearer token; default: issued for --client.")
+    ] = None,
     client: Annotated[str, typer.Option(help="Client to issue a token for when none is given.")] = "demo-portal",
     schema: Schema = None,
-    attachment: Annotated[list[Path] | None, typer.Option(help="Attachment to send along (repeatable).", exists=True)] = None,
+    attachment: Annotated[
+        list[Path] | None, typer.Option(help="Attachment to send along (repeatable).", exists=True)
+    ] = None,
     wait: Annotated[int | None, typer.Option(help="Wait up to so many seconds for the delivery.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -143,7 +154,9 @@ def _judge(registry: Registry, packages: Packages, limits: Limits, file: Path, s
         return Verdict(str(file), None, False, "", "", [_no_schema(schema)])
     judgement = registry.validate(document, ref)
     accepted = bool(_accepting(packages, registry, ref)) and not has_errors(judgement.findings)
-    return Verdict(str(file), judgement.valid, accepted, judgement.standard, judgement.message, list(judgement.findings))
+    return Verdict(
+        str(file), judgement.valid, accepted, judgement.standard, judgement.message, list(judgement.findings)
+    )
 
 
 def _no_schema(schema: str | None) -> Finding:
@@ -153,7 +166,10 @@ def _no_schema(schema: str | None) -> Finding:
         "schema",
         Text("Für diese Nachricht ist kein Schema installiert.", "No schema is installed for this message."),
         found=schema,
-        remedy=Text("Standard mit `gateway schemas import PFAD` einspielen.", "Import the standard: `gateway schemas import PATH`."),
+        remedy=Text(
+            "Standard mit `gateway schemas import PFAD` einspielen.",
+            "Import the standard: `gateway schemas import PATH`.",
+        ),
     )
 
 
@@ -187,7 +203,9 @@ def _service_for(
 ) -> tuple[Service, Accepts, SchemaRef]:
     ref = registry.find(schema) if schema else registry.recognise(document)
     if ref is None:
-        raise GatewayError("no installed schema fits this message; name one with --schema, or import the standard first")
+        raise GatewayError(
+            "no installed schema fits this message; name one with --schema, or import the standard first"
+        )
     found = _accepting(packages, registry, ref)
     if not found:
         raise GatewayError(f"no service accepts {ref.standard} {ref.message}; see `gateway services list`")
@@ -230,11 +248,11 @@ def _print_verdict(verdict: Verdict) -> None:
 
 def _print_answer(file: Path, status: int, body: dict[str, Any]) -> None:
     if status in (200, 202):
-        out.print(f"{file}: accepted as {body.get('submissionId')} ({body.get('status')})", markup=False, highlight=False)
+        out.print(
+            f"{file}: accepted as {body.get('submissionId')} ({body.get('status')})", markup=False, highlight=False
+        )
         return
     say(f"{file}: refused ({status} {body.get('title', '')})")
     print_findings(Finding.from_dict(f) for f in body.get("findings", []))
     if not body.get("findings"):
         say(json.dumps(body, ensure_ascii=False))
-
-

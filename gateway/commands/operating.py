@@ -1,11 +1,11 @@
-"""Commands of operators: dead list|show|redrive|discard, case show. Every change needs a reason and is recorded with who did it."""
+"""Commands of operators: dead …, case show. Every change needs a reason and is recorded with who made it."""
 
 from __future__ import annotations
 
 import contextlib
 import getpass
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +23,9 @@ case = typer.Typer(no_args_is_help=True, help="Single submissions.")
 Which = Annotated[list[str] | None, typer.Argument(help="Delivery ids, as in `dead list`.")]
 Target = Annotated[str | None, typer.Option(help="Only this target.")]
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
-Failure = Annotated[str | None, typer.Option(help="Only this class (unavailable, rejected_by_target, unknown_outcome, mapping …).")]
+Failure = Annotated[
+    str | None, typer.Option(help="Only this class (unavailable, rejected_by_target, unknown_outcome, mapping …).")
+]
 Reason = Annotated[str, typer.Option(help="Why; recorded.")]
 
 
@@ -46,14 +48,19 @@ def list_dead(
     table(
         "Dead letters",
         ("delivery", "service", "target", "class", "cause", "attempts", "died", "state"),
-        [(d.delivery_id, d.service, d.target, d.failure, d.code, d.attempts, _time(d.died_at), d.state) for d in letters],
+        [
+            (d.delivery_id, d.service, d.target, d.failure, d.code, d.attempts, _time(d.died_at), d.state)
+            for d in letters
+        ],
     )
     if letters:
         say("Look at one: gateway dead show DELIVERY. Send again: gateway dead redrive DELIVERY --reason …")
 
 
 @dead.command("show")
-def show_dead(delivery: Annotated[str, typer.Argument(help="Delivery id.")], config: Config = None, as_json: Json = False) -> None:
+def show_dead(
+    delivery: Annotated[str, typer.Argument(help="Delivery id.")], config: Config = None, as_json: Json = False
+) -> None:
     """One dead letter: what, why, every attempt, and what it takes to mend it. No content."""
     with _store(config) as store:
         letter = _one(store, delivery)
@@ -85,7 +92,9 @@ def redrive(
     service: Service = None,
     failure: Failure = None,
     reason: Reason = "",
-    may_repeat: Annotated[bool, typer.Option(help="Also those whose outcome is unknown: the target may have them already.")] = False,
+    may_repeat: Annotated[
+        bool, typer.Option(help="Also those whose outcome is unknown: the target may have them already.")
+    ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -101,7 +110,10 @@ def redrive(
         if yes:
             _require(reason)
             count = store.redrive(
-                [d.delivery_id for d in letters if d.delivery_id], actor=_actor(), reason=reason, confirm_repeat=may_repeat
+                [d.delivery_id for d in letters if d.delivery_id],
+                actor=_actor(),
+                reason=reason,
+                confirm_repeat=may_repeat,
             ).result()
         else:
             count = 0
@@ -161,12 +173,23 @@ def show_case(
         return
     for view in views:
         out.print(f"{view.submission_id}  {view.service}  {view.state}", markup=False, highlight=False, style="bold")
-        out.print(f"received at {_time(view.received_at)} by {view.channel} from {view.client}; case {view.case_id}", markup=False, highlight=False)
+        out.print(
+            f"received at {_time(view.received_at)} by {view.channel} from {view.client}; case {view.case_id}",
+            markup=False,
+            highlight=False,
+        )
         table(
             "",
             ("delivery", "target", "state", "attempts", "references", "cause"),
             [
-                (d.delivery_id, d.target, d.state, d.attempts, ", ".join(f"{k} {v}" for k, v in d.references.items()), d.code)
+                (
+                    d.delivery_id,
+                    d.target,
+                    d.state,
+                    d.attempts,
+                    ", ".join(f"{k} {v}" for k, v in d.references.items()),
+                    d.code,
+                )
                 for d in view.deliveries
             ],
         )
@@ -193,7 +216,7 @@ def _filters(target: str | None, service: str | None, failure: str | None, state
 
 
 def _one(store: Store, delivery: str) -> DeadLetter:
-    letters = [d for d in store.dead_letters(limit=1, delivery_id=delivery)]
+    letters = store.dead_letters(limit=1, delivery_id=delivery)
     if not letters:
         raise NotFound(f"there is no dead letter for delivery {delivery!r}")
     return letters[0]
@@ -234,15 +257,19 @@ def _report(done: str, letters: list[DeadLetter], count: int, yes: bool, as_json
         say(f"{count} of {len(letters)} {done}.")
     else:
         for letter in letters[:20]:
-            out.print(f"{letter.delivery_id}  {letter.service} → {letter.target}  {letter.code}", markup=False, highlight=False)
+            out.print(
+                f"{letter.delivery_id}  {letter.service} → {letter.target}  {letter.code}",
+                markup=False,
+                highlight=False,
+            )
         say(f"{len(letters)} would be {done}. Nothing was changed; add --yes to do it.")
     raise typer.Exit(Exit.YES if letters else Exit.NO)
 
 
-def _print_events(events: Any) -> None:
+def _print_events(events: Iterable[Mapping[str, Any]]) -> None:
     for event in events:
-        change = f"{event.get('from') or ''} → {event.get('to') or ''}" if event.get("to") else ""
-        line = f"{event['number']:4}  {event['at']}  {event['what']}  {event.get('target') or ''}  {change}  {event.get('actor') or ''}"
+        change = f"{event['old'] or ''} → {event['new']}" if event["new"] else ""
+        line = f"{event['number']:4}  {event['at']}  {event['kind']:22} {change:26} {event['actor']}"
         out.print(line.rstrip(), markup=False, highlight=False)
 
 

@@ -1,4 +1,4 @@
-"""How commands speak: people read tables on stdout, machines read exactly one JSON document there; logs and progress go to stderr."""
+"""How commands speak: a table for people or one JSON document for machines on stdout; progress and logs on stderr."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ class Exit(IntEnum):
 
 
 Json = Annotated[bool, typer.Option("--json", help="Exactly one JSON document on stdout; everything else on stderr.")]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="gateway.yaml (default: $GATEWAY_CONFIG, ./gateway.yaml).")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", help="gateway.yaml (default: $GATEWAY_CONFIG, ./gateway.yaml).")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this the command only shows what it would do.")]
 
 out = Console(width=None if sys.stdout.isatty() else 160)

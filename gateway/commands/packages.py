@@ -13,7 +13,9 @@ from gateway.wiring import load_packages
 from xoev_schemas.findings import has_errors
 from xoev_schemas.registry import Registry
 
-services = typer.Typer(no_args_is_help=True, help="Service packages: what is connected, and whether its samples come out right.")
+services = typer.Typer(
+    no_args_is_help=True, help="Service packages: what is connected, and whether its samples come out right."
+)
 schemas = typer.Typer(no_args_is_help=True, help="Installed standards.")
 
 
@@ -72,7 +74,7 @@ def list_services(config: Config = None, as_json: Json = False) -> None:
 
 
 @services.command("test")
-def test_services(
+def run_service_samples(
     names: Annotated[list[str] | None, typer.Argument(help="Service packages; default: all active ones.")] = None,
     config: Config = None,
     as_json: Json = False,
@@ -89,7 +91,11 @@ def test_services(
     if as_json:
         emit([{"service": r.service, "sample": r.sample, "ok": r.ok, "difference": r.difference} for r in results])
     else:
-        table("Samples", ("service", "sample", "result"), [(r.service, r.sample, "as expected" if r.ok else r.difference) for r in results])
+        table(
+            "Samples",
+            ("service", "sample", "result"),
+            [(r.service, r.sample, "as expected" if r.ok else r.difference) for r in results],
+        )
     raise typer.Exit(Exit.YES if all(r.ok for r in results) else Exit.NO)
 
 
@@ -97,7 +103,10 @@ def test_services(
 def list_schemas(config: Config = None, as_json: Json = False) -> None:
     """Installed standards."""
     registry, _ = load_packages(settings_for(config))
-    rows = [{"standard": s.ref, "title": s.title, "version": s.version, "messages": len(s.messages)} for s in registry.standards()]
+    rows = [
+        {"standard": s.ref, "title": s.title, "version": s.version, "messages": len(s.messages)}
+        for s in registry.standards()
+    ]
     if as_json:
         emit(rows)
     else:
@@ -118,7 +127,12 @@ def import_schemas(
         say(f"Reading {path} …")
         imported += registry.import_path(path)
     if as_json:
-        emit([{"standard": s.ref, "title": s.title, "version": s.version, "messages": list(s.messages)} for s in imported])
+        emit(
+            [
+                {"standard": s.ref, "title": s.title, "version": s.version, "messages": list(s.messages)}
+                for s in imported
+            ]
+        )
     else:
         for standard in imported:
             out.print(f"{standard.ref}: {len(standard.messages)} messages", markup=False, highlight=False)
@@ -148,6 +162,12 @@ def show_schema(
         return
     for key, value in document.items():
         out.print(f"{key}:", style="bold")
-        lines = [f"{k}  {v}" for k, v in value.items()] if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        lines = (
+            [f"{k}  {v}" for k, v in value.items()]
+            if isinstance(value, dict)
+            else value
+            if isinstance(value, list)
+            else [value]
+        )
         for line in lines:
             out.print(f"  {line}", markup=False, highlight=False)

@@ -32,7 +32,10 @@ def work(config: Config = None) -> None:
 def relay(
     config: Config = None,
     rebuild: Annotated[
-        bool, typer.Option(help="Put every unfinished delivery back into the outbox (after total loss of the broker), then run.")
+        bool,
+        typer.Option(
+            help="Put every unfinished delivery back into the outbox (after total loss of the broker), then run."
+        ),
     ] = False,
 ) -> None:
     """Relay, sweep and collector (production; a second process waits as a spare)."""

@@ -1,4 +1,6 @@
-"""A delivery: one submission on its way to one target. Its states, the one table of allowed changes, and outcomes. No I/O."""
+"""A delivery: one submission on its way to one target. Its states, the one table of allowed changes, and outcomes. No
+I/O.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +16,11 @@ from gateway.submission import SubmissionState
 class DeliveryState(StrEnum):
     QUEUED = "queued"
     DELIVERING = "delivering"  # claimed; the attempt is recorded before the adapter is called
-    WAITING = "waiting"        # for a due time: retry, opening hours, circuit, order
-    UNKNOWN = "unknown"        # only while the target is being probed
+    WAITING = "waiting"  # for a due time: retry, opening hours, circuit, order
+    UNKNOWN = "unknown"  # only while the target is being probed
     DELIVERED = "delivered"
-    SKIPPED = "skipped"        # the target's condition does not hold
-    DEAD = "dead"              # a dead letter: needs a person
+    SKIPPED = "skipped"  # the target's condition does not hold
+    DEAD = "dead"  # a dead letter: needs a person
     RETURNED = "returned"
     DISCARDED = "discarded"
 
@@ -69,7 +71,8 @@ def require_submission(old: SubmissionState | None, new: SubmissionState) -> Non
 class Delivery:
     """A delivery as the database knows it.
 
-    fence: grows with every claim; a write with an older number is refused. claims: claims since the last recorded attempt.
+    fence: grows with every claim; a write with an older number is refused. claims: claims since the last recorded
+    attempt.
     attempts: attempts recorded over all workers since acceptance or the last redrive (`attempts_total` counts all).
     possible_repeat: an earlier attempt's outcome was unknown, so the next request is marked.
     first_due: start of the current round (acceptance or redrive); give-up time counts from here.
@@ -112,7 +115,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Again at `due_at`; why: `retry`, `hours`, `circuit`, `throttled`, `order`. rung: name of the delay queue, None = database time."""
+    """Again at `due_at`; why: `retry`, `hours`, `circuit`, `throttled`, `order`. rung: name of the delay queue, None
+    = database time.
+    """
 
     due_at: datetime
     why: str
@@ -125,7 +130,9 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A dead letter. place: schema path or mapping rule, without indexes. text: for operators, no personal data. detail: stored encrypted."""
+    """A dead letter. place: schema path or mapping rule, without indexes. text: for operators, no personal data.
+    detail: stored encrypted.
+    """
 
     failure: str
     code: str

@@ -35,7 +35,9 @@ class Circuit:
         return Circuit()
 
     def failed(self, failure: str, code: str, now: datetime, every: timedelta = PROBE_EVERY) -> Circuit:
-        """After an attempt that failed. Only *unavailable* and *auth* speak about the target; all else about the request."""
+        """After an attempt that failed. Only *unavailable* and *auth* speak about the target; all else about the
+        request.
+        """
         if failure not in ("unavailable", "auth"):
             return self
         failures = self.failures + 1

@@ -1,6 +1,7 @@
 """Collector: everything that arrives in the dead-letter queues becomes visible and redrivable, from whatever cause.
 
-The worker's own verdicts are in the database already. What comes here is what only the broker saw: a message over its delivery
+The worker's own verdicts are in the database already. What comes here is what only the broker saw: a message over its
+delivery
 limit (it killed its consumers), one that no worker can read, or a case that a department's own consumer rejected.
 """
 
@@ -60,7 +61,9 @@ class Collector:
 
 
 def broker_facts(message: Delivered) -> dict[str, Any]:
-    """What the broker says about a death; of the body only size and hash: it may not be ours, so it may hold anything."""
+    """What the broker says about a death; of the body only size and hash: it may not be ours, so it may hold
+    anything.
+    """
     return {
         "queue": message.queue,
         "deaths": [_jsonable(death) for death in message.deaths],

@@ -1,4 +1,6 @@
-"""May a delivery go now? Opening hours, the circuit and the rate of its target, asked before a claim so that waiting costs no attempt."""
+"""May a delivery go now? Opening hours, the circuit and the rate of its target, asked before a claim so that waiting
+costs no attempt.
+"""
 
 from __future__ import annotations
 

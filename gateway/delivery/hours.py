@@ -1,6 +1,7 @@
 """Opening hours of a target: outside them deliveries wait, and no attempt is used up. Pure; times are Europe/Berlin.
 
-Form: `Mo-Fr 06:00-20:00, Sa 08:00-12:00`. Days `Mo Di Mi Do Fr Sa So`, ranges and lists (`Mo,Mi,Fr`); several spans by comma.
+Form: `Mo-Fr 06:00-20:00, Sa 08:00-12:00`. Days `Mo Di Mi Do Fr Sa So`, ranges and lists (`Mo,Mi,Fr`); several spans by
+comma.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """When to try again: the one function that decides between a delay queue, database time and giving up. Pure.
 
-Short delays that equal a rung travel through that rung's queue; everything else (long, odd or jittered delays, `Retry-After`,
-opening hours) waits as an outbox row with a due time, which survives the loss of the broker.
+Short delays that equal a rung travel through that rung's queue. Everything else (long, odd or jittered delays,
+`Retry-After`, opening hours) waits as an outbox row with a due time, which survives the loss of the broker.
 """
 
 from __future__ import annotations

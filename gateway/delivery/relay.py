@@ -66,7 +66,9 @@ class Relay:
                 self._gateway.store.outbox_filled.wait(self._gateway.settings.relay_seconds)
 
     def turn(self) -> bool:
-        """One look: sweep if due, then one batch. Returns whether there may be more. Raises BrokerUnavailable, StoreUnavailable."""
+        """One look: sweep if due, then one batch. Returns whether there may be more. Raises BrokerUnavailable,
+        StoreUnavailable.
+        """
         if not self._leads():
             self._stop.wait(1.0)
             return False
@@ -93,10 +95,13 @@ class Relay:
             return
         first = self._next_sweep is None
         self._next_sweep = now + timedelta(seconds=self._gateway.settings.sweep_seconds)
-        # The embedded queue is empty after a start: everything unfinished is nowhere, so the first sweep knows no tolerance.
+        # The embedded queue is empty after a start: everything unfinished is nowhere, so the first sweep knows no
+        # tolerance.
         forgotten = first and self._gateway.settings.embedded
         store = self._gateway.store
-        put_back = (store.rebuild() if forgotten else store.sweep(now, self._gateway.settings.sweep_tolerance_seconds)).result()
+        put_back = (
+            store.rebuild() if forgotten else store.sweep(now, self._gateway.settings.sweep_tolerance_seconds)
+        ).result()
         if put_back:
             log.info("sweep.requeued", deliveries=put_back, at_start=first)
             self._gateway.metrics.swept(put_back)
@@ -122,7 +127,9 @@ def relay_batch(gateway: Gateway, limit: int = BATCH) -> bool:
 
 
 def message_of(row: OutboxRow) -> Message:
-    """Ids only. Every retry is a new message without the broker's death headers; CloudEvents 1.0 attributes as headers."""
+    """Ids only. Every retry is a new message without the broker's death headers; CloudEvents 1.0 attributes as
+    headers.
+    """
     body = {
         "deliveryId": row.delivery_id,
         "submissionId": row.submission_id,

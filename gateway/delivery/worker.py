@@ -1,4 +1,6 @@
-"""Workers: one consumer per target queue; each message is one turn of `pipeline.deliver`, acknowledged after the outcome is stored."""
+"""Workers: one consumer per target queue; each message is one turn of `pipeline.deliver`, acknowledged after the
+outcome is stored.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 STORE_PAUSES = (0.1, 0.5, 1, 2, 5, 10, 10, 10, 30, 30, 60, 60)
-"""Seconds to wait for the database before a message goes back to the broker: a hiccup must not use up its delivery limit."""
+"""Seconds to wait for the database before a message goes back to the broker: a hiccup must not use up its delivery
+limit.
+"""
 
 
 class Workers:

@@ -39,7 +39,9 @@ class Sent:
 
 @dataclass
 class Report:
-    """What happened. Counts as in the interface: submissions (sent = accepted + rejected), deliveries, and at the systems."""
+    """What happened. Counts as in the interface: submissions (sent = accepted + rejected), deliveries, and at the
+    systems.
+    """
 
     sent: list[Sent] = field(default_factory=list)
     dead_letters: list[DeadLetter] = field(default_factory=list)

@@ -1,12 +1,14 @@
-"""What the demo sends: the samples of the active service packages, and instances that lie beside the standards given."""
+"""What the demo sends: the samples of the active service packages, and instances that lie beside the standards
+given.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 
@@ -41,36 +43,34 @@ def shipped_samples(packages: Packages) -> Iterator[Sample]:
 def _shipped(service: Service, folder: Path) -> Sample:
     data = next(folder / name for name in ("data.xml", "data.json") if (folder / name).exists())
     expect = folder / "expect.yaml"
-    expected = (
-        (yaml.safe_load(expect.read_text(encoding="utf-8")) or {}).get("outcome", "accepted")
-        if expect.exists()
-        else "accepted"
-    )
+    told = yaml.safe_load(expect.read_text(encoding="utf-8")) if expect.exists() else {}
     return Sample(
         name=folder.name,
         service=service.name,
         data=File.read(data),
         schema_uri=_schema_uri(service, folder),
-        attachments=tuple(File.read(folder / name) for name in _announced(folder)),
-        expected=expected,
+        attachments=tuple(_attachments(folder)),
+        expected=told.get("outcome", "accepted"),
     )
 
 
-def _metadata(folder: Path) -> dict[str, dict[str, object]]:
+def _structure(folder: Path) -> dict[str, Any]:
+    """`contentStructure` of the sample's own metadata, where it has any."""
     path = folder / "metadata.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    metadata = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return dict(metadata.get("contentStructure", {}))
 
 
-def _announced(folder: Path) -> list[str]:
-    structure = _metadata(folder).get("contentStructure", {})
-    return [str(a["filename"]) for a in structure.get("attachments", [])]  # type: ignore[attr-defined]
+def _attachments(folder: Path) -> Iterator[File]:
+    """Under the ids that the data refers to."""
+    for announced in _structure(folder).get("attachments", []):
+        file = File.read(folder / announced["filename"])
+        yield replace(file, attachment_id=announced["attachmentId"], purpose=announced["purpose"])
 
 
 def _schema_uri(service: Service, folder: Path) -> str:
-    structure = _metadata(folder).get("contentStructure", {})
-    data = structure.get("data", {})
-    uri = data.get("submissionSchema", {}).get("schemaUri") if isinstance(data, dict) else None
-    return str(uri or service.accepts[0].schema)
+    schema = _structure(folder).get("data", {}).get("submissionSchema", {})
+    return str(schema.get("schemaUri") or service.accepts[0].schema)
 
 
 def instances(folder: Path, packages: Packages, registry: Registry, *, skip: frozenset[str]) -> Iterator[Sample]:

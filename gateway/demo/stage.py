@@ -55,7 +55,9 @@ class Stage:
 
 
 def effects_of(department: Department) -> Mapping[str, list[bool]]:
-    """Key → for each case that a system made, whether its request was marked. A known key that made no case is no effect."""
+    """Key → for each case that a system made, whether its request was marked. A known key that made no case is no
+    effect.
+    """
     effects: dict[str, list[bool]] = {}
     for record in department.received:
         if not record.known:
@@ -65,7 +67,9 @@ def effects_of(department: Department) -> Mapping[str, list[bool]]:
 
 @contextlib.contextmanager
 def stage(*, production: bool, standards: Path | None, settings: Settings) -> Iterator[Stage]:
-    """Set everything up, run it, take it down. production: real RabbitMQ and PostgreSQL, private unless URLs are set."""
+    """Set everything up, run it, take it down. production: real RabbitMQ and PostgreSQL, private unless URLs are
+    set.
+    """
     with contextlib.ExitStack() as stack:
         home = Path(stack.enter_context(_home()))
         urls = _servers(stack, home, settings) if production else {"database_url": "", "broker_url": "embedded://"}
@@ -126,10 +130,16 @@ def _simulated(target: Target, queue_url: str) -> Department:
     if target.adapter == "soap":
         search = (target.config.probe or {}).get("operation")
         return SoapDepartment(
-            folder / settings["wsdl"], operation=settings["operation"], search=search, prefix=prefix, idempotent=target.repeatable
+            folder / settings["wsdl"],
+            operation=settings["operation"],
+            search=search,
+            prefix=prefix,
+            idempotent=target.repeatable,
         )
     if target.adapter == "rest":
-        return RestDepartment(folder / settings["openapi"], path=settings["path"], prefix=prefix, idempotent=target.repeatable)
+        return RestDepartment(
+            folder / settings["openapi"], path=settings["path"], prefix=prefix, idempotent=target.repeatable
+        )
     if target.adapter == "amqp":
         return QueueDepartment(queue_url, settings["queue"], prefix=prefix)
     raise GatewayError(f"target {target.name}: there is no simulated system for the adapter {target.adapter!r}")

@@ -264,6 +264,10 @@ class Store:
             delivery.submission_id, lambda tx: work.attempt_unknown(tx, delivery, attempt, code, detail)
         )
 
+    def ask_again(self, delivery: Delivery, at: datetime) -> Future[None]:
+        """unknown stays unknown: the target cannot be asked now, and is asked again at `at`."""
+        return self._writer.submit(delivery.submission_id, lambda tx: work.ask_again(tx, delivery, at))
+
     def resolve_unknown(self, delivery: Delivery, attempt: int, outcome: Outcome) -> Future[None]:
         """unknown → delivered | queued (for Wait) | dead."""
         return self._writer.submit(

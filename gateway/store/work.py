@@ -190,6 +190,20 @@ def attempt_unknown(tx: Transaction, delivery: Delivery, attempt: int, code: str
             add_part(tx, delivery.submission_id, name, "text/plain; charset=utf-8", detail.encode())
 
 
+def ask_again(tx: Transaction, delivery: Delivery, at: datetime) -> None:
+    """The target could not be asked whether an attempt arrived: it stays unknown, and is asked again at `at`."""
+    with changing(tx, delivery.submission_id) as change:
+        current = _held(change, delivery, D.UNKNOWN)
+        change.set_delivery(current, claimed_until=at, due_at=at)
+        change.note(
+            "probe.postponed",
+            delivery_id=delivery.delivery_id,
+            actor=_actor(change),
+            details=_waiting(at, "probe", None),
+        )
+        change.send(current, at, None)
+
+
 def resolve_unknown(tx: Transaction, delivery: Delivery, attempt: int, outcome: Outcome) -> None:
     """unknown → delivered, queued again (marked; the outbox row holds its time) or dead, after the target was asked."""
     with changing(tx, delivery.submission_id) as change:

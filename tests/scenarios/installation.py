@@ -1,4 +1,6 @@
-"""A production-shaped installation for scenarios: `serve`, `work` and `relay` as processes of their own, which can be killed."""
+"""A production-shaped installation for scenarios: `serve`, `work` and `relay` as processes of their own, which can be
+killed.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,12 @@ class Installation:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        values = {"home": str(self.home), "database_url": database_url, "broker_url": broker_url, "listen": f"127.0.0.1:{port}"}
+        values = {
+            "home": str(self.home),
+            "database_url": database_url,
+            "broker_url": broker_url,
+            "listen": f"127.0.0.1:{port}",
+        }
         self._file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
         KeyRing.load(self.home / "keys", create=True)
         upgrade_url(database_url)

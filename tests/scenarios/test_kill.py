@@ -1,4 +1,6 @@
-"""Every process and the broker are killed in the middle of 500 submissions; nothing accepted is lost, nothing is doubled unmarked."""
+"""Every process and the broker are killed in the middle of 500 submissions; nothing accepted is lost, nothing is
+doubled unmarked.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from installation import Installation
 
 from gateway.demo.samples import Sample, shipped_samples
 from gateway.demo.servers import RabbitNode
@@ -19,7 +22,6 @@ from gateway.portal import Portal
 from gateway.services import Packages
 from gateway.settings import Settings
 from gateway.wiring import load_packages
-from installation import Installation
 
 COUNT = 500
 SENDERS = 8

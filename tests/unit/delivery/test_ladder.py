@@ -16,7 +16,9 @@ NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 POLICY = RetryPolicy(delays=(30, 120, 600, 3600, 21600), give_up_after=3 * 86400)
 
 
-def after(attempts: int, *, error: Retryable | OutcomeUnknown | None = None, started: datetime = NOW, draw: float = 0.5) -> Wait | Dead:
+def after(
+    attempts: int, *, error: Retryable | OutcomeUnknown | None = None, started: datetime = NOW, draw: float = 0.5
+) -> Wait | Dead:
     failed = error or Retryable("tcp.refused")
     return again(POLICY, failed, attempts=attempts, first_due=started, now=NOW, draw=lambda: draw)
 
