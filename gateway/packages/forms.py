@@ -176,7 +176,7 @@ def read_form(form: type[Form], node: YamlNode, problems: Problems, *, without: 
 
 def suspicious(name: str) -> str | None:
     """A key of `target.yaml` that `name` is probably a slip of; None = a setting of the adapter."""
-    return nearest(name, [*keys_of(TargetForm), "when"], cutoff=0.88)
+    return nearest(name, [*keys_of(TargetForm), "when"], cutoff=0.8)
 
 
 def keys_of(form: type[BaseModel]) -> list[str]:
