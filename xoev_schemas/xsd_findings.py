@@ -23,6 +23,8 @@ _CODES = (
     ("SCHEMAV_CVC_ENUMERATION_VALID", "schema.enumeration"),
     ("SCHEMAV_CVC_COMPLEX_TYPE_4", "schema.missing_attribute"),
     ("SCHEMAV_CVC_COMPLEX_TYPE_3_2", "schema.unexpected_attribute"),
+    ("SCHEMAV_CVC_TYPE_3_1_1", "schema.unexpected_attribute"),
+    ("SCHEMAV_CVC_TYPE_3_1_2", "schema.unexpected_content"),
     ("SCHEMAV_CVC_COMPLEX_TYPE_2_", "schema.unexpected_content"),
     ("SCHEMAV_CVC_ELT_3_", "schema.unexpected_content"),
     ("SCHEMAV_CVC_ELT_4_", "schema.unknown_type"),
@@ -33,26 +35,28 @@ _CODES = (
     ("SCHEMAV_CVC_IDC", "schema.identity"),
     ("SCHEMAV_CVC_ELT_1", "schema.wrong_message"),
 )
+_ATTRIBUTE_PRESENCE = ("SCHEMAV_CVC_COMPLEX_TYPE_4", "SCHEMAV_CVC_COMPLEX_TYPE_3_2", "SCHEMAV_CVC_TYPE_3_1_1")
 _FACETS = re.compile(r"SCHEMAV_CVC_(?:PATTERN|MIN|MAX|LENGTH|TOTALDIGITS|FRACTIONDIGITS|FACET)")
 
-# What comes after the value in libxml2's sentence. The value stands before, so the last occurrence is the schema's own.
+# libxml2's name of the error → the words that follow the value in its sentence, how the sentence ends, and our form.
+# Only the words of the very kind of error count: a value may look like any sentence, but it stands before them.
 _EXPECTATIONS = (
-    (" is not accepted by the pattern '", "'.", "pattern {}"),
-    (" is not an element of the set {", "}.", "{}"),
-    ("exceeds the allowed maximum length of '", "'.", "maxLength {}"),
-    ("underruns the allowed minimum length of '", "'.", "minLength {}"),
-    ("differs from the allowed length of '", "'.", "length {}"),
-    (" is less than the minimum value allowed ('", "').", "minInclusive {}"),
-    (" is greater than the maximum value allowed ('", "').", "maxInclusive {}"),
-    (" must be greater than '", "'.", "minExclusive {}"),
-    (" must be less than '", "'.", "maxExclusive {}"),
-    (" has more fractional digits than are allowed ('", "').", "fractionDigits {}"),
-    (" has more digits than are allowed ('", "').", "totalDigits {}"),
-    (" does not match the fixed value constraint '", "'.", "fixed {}"),
-    (" is not a valid value of the atomic type '", "'.", "type {}"),
-    (" is not a valid value of the list type '", "'.", "type {}"),
-    (" is not a valid value of the union type '", "'.", "type {}"),
+    ("SCHEMAV_CVC_PATTERN", " is not accepted by the pattern '", "'.", "pattern {}"),
+    ("SCHEMAV_CVC_ENUMERATION", " is not an element of the set {", "}.", "{}"),
+    ("SCHEMAV_CVC_MAXLENGTH", "exceeds the allowed maximum length of '", "'.", "maxLength {}"),
+    ("SCHEMAV_CVC_MINLENGTH", "underruns the allowed minimum length of '", "'.", "minLength {}"),
+    ("SCHEMAV_CVC_LENGTH", "differs from the allowed length of '", "'.", "length {}"),
+    ("SCHEMAV_CVC_MININCLUSIVE", " is less than the minimum value allowed ('", "').", "minInclusive {}"),
+    ("SCHEMAV_CVC_MAXINCLUSIVE", " is greater than the maximum value allowed ('", "').", "maxInclusive {}"),
+    ("SCHEMAV_CVC_MINEXCLUSIVE", " must be greater than '", "'.", "minExclusive {}"),
+    ("SCHEMAV_CVC_MAXEXCLUSIVE", " must be less than '", "'.", "maxExclusive {}"),
+    ("SCHEMAV_CVC_FRACTIONDIGITS", " has more fractional digits than are allowed ('", "').", "fractionDigits {}"),
+    ("SCHEMAV_CVC_TOTALDIGITS", " has more digits than are allowed ('", "').", "totalDigits {}"),
+    ("SCHEMAV_CVC_ELT_5_2_2", " does not match the fixed value constraint '", "'.", "fixed {}"),
+    ("SCHEMAV_CVC_AU", " does not match the fixed value constraint '", "'.", "fixed {}"),
+    ("SCHEMAV_CVC_DATATYPE", " is not a valid value of the ", ".", "{}"),
 )
+_NAMED_TYPE = re.compile(r"(?:atomic|list|union) type '([^']*)'")
 _EXPECTED_ELEMENTS = re.compile(r"Expected is (?:one of )?\( (.+) \)\.$")
 _ATTRIBUTE = re.compile(r"^Element '[^']*', attribute '([^']*)': ")
 _THE_ATTRIBUTE = re.compile(r"The attribute '([^']*)' is (?:required but missing|not allowed)\.$")
@@ -72,7 +76,7 @@ def findings_of(schema: etree.XMLSchema, root: etree._Element, index: SchemaInde
 
 def _finding(entry: Any, places: Places, index: SchemaIndex, source: str) -> Finding:
     element = places.element(entry.path)
-    attribute = _attribute(entry.message)
+    attribute = _attribute(entry)
     first = places.position(element)[0] == 1
     code = _code(entry, element, attribute, index if first else None)
     return schema_finding(
@@ -82,7 +86,7 @@ def _finding(entry: Any, places: Places, index: SchemaIndex, source: str) -> Fin
         path=places.path(element) + (f"/@{attribute}" if attribute else ""),
         line=entry.line or None,
         found=_found(code, element, attribute),
-        allowed=_allowed(entry.message, code, index),
+        allowed=_allowed(entry, code, index),
         source=source,
     )
 
@@ -106,28 +110,20 @@ def _content_code(message: str, element: etree._Element, index: SchemaIndex | No
     """
     if "Missing child element(s)" in message:
         return "schema.missing_element"
-    expected = _expected(message)
-    local = etree.QName(element).localname
+    expected, local = _qualified_names(message), etree.QName(element).localname
+    names = [_local(name) for name in expected]
     # The right name in the wrong namespace: a frequent fault with XÖV's unqualified headers (NDR-23).
-    if any(name.rpartition("}")[2] == local and name != _clark(element) for name in _qualified_names(message)):
+    if local in names and etree.QName(element).text not in expected:
         return "schema.wrong_namespace"
-    if expected and index and local not in expected and index.are_siblings(local, expected):
+    if index and local not in names and index.are_siblings(local, names):
         return "schema.missing_element"
     return "schema.unexpected_element"
 
 
-def _expected(message: str) -> list[str]:
-    """Local names after "Expected is …"; empty where nothing more may follow."""
-    return [name.rpartition("}")[2] for name in _qualified_names(message)]
-
-
 def _qualified_names(message: str) -> list[str]:
+    """The names after "Expected is …", as `{namespace}name`; empty where nothing more may follow."""
     found = _EXPECTED_ELEMENTS.search(message)
     return [name.strip() for name in found[1].split(", ")] if found else []
-
-
-def _clark(element: etree._Element) -> str:
-    return etree.QName(element).text
 
 
 def _namespace(name: str) -> str:
@@ -135,30 +131,37 @@ def _namespace(name: str) -> str:
     return name[1:].rpartition("}")[0] if name.startswith("{") else ""
 
 
+def _local(name: str) -> str:
+    return name.rpartition("}")[2]
+
+
 def _with_title(name: str, index: SchemaIndex) -> str:
     title = index.title(name)
     return f"{name} ({title})" if title else name
 
 
-def _allowed(message: str, code: str, index: SchemaIndex) -> str | None:
+def _allowed(entry: Any, code: str, index: SchemaIndex) -> str | None:
     """The schema's expectation, in the words of the schema; never a part of the document."""
-    if expected := _expected(message):
+    if entry.type_name == "SCHEMAV_ELEMENT_CONTENT":
+        expected = _qualified_names(entry.message)
         if code == "schema.wrong_namespace":
-            return ", ".join(sorted({f'xmlns="{_namespace(name)}"' for name in _qualified_names(message)}))
-        return ", ".join(_with_title(name, index) for name in expected)
-    for start, end, form in _EXPECTATIONS:
-        _before, found, after = message.rpartition(start)
-        if found:
-            return form.format(shorten(after.removesuffix(end)))
+            return ", ".join(sorted({f'xmlns="{_namespace(name)}"' for name in expected}))
+        return ", ".join(_with_title(_local(name), index) for name in expected) or None
+    for kind, start, end, form in _EXPECTATIONS:
+        if entry.type_name.startswith(kind):
+            _value, found, expectation = entry.message.rpartition(start)
+            expectation = _NAMED_TYPE.sub(r"type \1", expectation.removesuffix(end))
+            return form.format(shorten(expectation)) if found else None
     return None
 
 
-def _attribute(message: str) -> str | None:
-    found = _ATTRIBUTE.match(message) if ", attribute '" in message else None
-    found = _THE_ATTRIBUTE.search(message) or found
+def _attribute(entry: Any) -> str | None:
+    """The attribute that an error is about. Names cannot contain quotes, so they end where they seem to."""
+    about_presence = entry.type_name.startswith(_ATTRIBUTE_PRESENCE)
+    found = (_THE_ATTRIBUTE.search if about_presence else _ATTRIBUTE.match)(entry.message)
     if found is None:
         return None
-    name = found[1].rpartition("}")[2]
+    name = _local(found[1])
     return name if SAFE_NAME.fullmatch(name) else "*"
 
 

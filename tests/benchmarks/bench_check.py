@@ -1,0 +1,75 @@
+"""How much of lxml's own speed is left of the check: parse and validate one XBau message, against the bare loop.
+
+    .venv/bin/python tests/benchmarks/bench_check.py
+
+Both run in this process, alternating, on the same bytes of about 10 KiB. The bare loop is `etree.fromstring` and
+`XMLSchema.validate` on a schema compiled from the same files. Aim: 0.6. The data is third-party (`GATEWAY_TEST_DATA`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lxml import etree
+
+from xoev_schemas.documents import XmlDocument, parse
+from xoev_schemas.registry import Registry
+
+DATA = Path(os.environ.get("GATEWAY_TEST_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
+ROUNDS, CALLS = 15, 200
+
+
+def message(size: int) -> bytes:
+    """The constructed XBau message with its attachment repeated until it has about `size` bytes."""
+    data = (DATA / "xoev/xbau-2.6/instances/constructed-valid_baugenehmigung.antrag.0200.xml").read_bytes()
+    start, end = data.index(b"    <anlage>"), data.index(b"</anlage>") + 10
+    return data[:start] + data[start:end] * max(1, (size - len(data)) // (end - start) + 1) + data[end:]
+
+
+def seconds(call: Callable[[], object]) -> float:
+    begin = time.perf_counter()
+    for _ in range(CALLS):
+        call()
+    return (time.perf_counter() - begin) / CALLS
+
+
+def main() -> int:
+    data = message(10 * 1024)
+    with tempfile.TemporaryDirectory() as folder:
+        registry = Registry(Path(folder))
+        [standard] = registry.import_path(DATA / "xoev/xbau-2.6")
+        ref = registry.find(f"{standard.ref}#baugenehmigung.antrag.0200")
+        assert ref
+        bare_schema = etree.XMLSchema(etree.parse(Path(folder) / standard.folder / "driver.xsd"))
+        parser = etree.XMLParser(resolve_entities=False, no_network=True)
+        document = parse(data, "application/xml")
+        assert isinstance(document, XmlDocument)
+        assert registry.validate(document, ref).valid
+        pairs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
+            "parse": (lambda: parse(data, "application/xml"), lambda: etree.fromstring(data, parser)),
+            "parse and validate": (
+                lambda: registry.validate(parse(data, "application/xml"), ref),
+                lambda: bare_schema.validate(etree.fromstring(data, parser)),
+            ),
+        }
+        report = {"bytes": len(data)} | {name: _compared(*pair) for name, pair in pairs.items()}
+    print(json.dumps(report, indent=1))
+    return 0
+
+
+def _compared(ours: Callable[[], object], bare: Callable[[], object]) -> dict[str, float]:
+    """Medians of alternating rounds, so that a busy machine slows both."""
+    rounds = [(seconds(ours), seconds(bare)) for _ in range(ROUNDS)]
+    one, other = statistics.median(r[0] for r in rounds), statistics.median(r[1] for r in rounds)
+    return {"us": round(one * 1e6, 1), "bare_us": round(other * 1e6, 1), "ratio": round(other / one, 2)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
