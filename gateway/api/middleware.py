@@ -7,6 +7,7 @@ hold content.
 from __future__ import annotations
 
 import time
+import traceback
 from uuid import uuid4
 
 import structlog
@@ -69,7 +70,7 @@ class Envelope:
     async def _answer(self, error: Exception, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = problems.as_refused(error, retry_after=self._limits.retry_after_seconds)
         if refusal is None:
-            log.exception("request.failed", request=request_id, error=type(error).__name__)
+            log.error("request.failed", request=request_id, error=type(error).__name__, where=_where(error))
             refusal = refused("internal_error")
         self._metrics.refused(refusal.code)
         await problems.response(refusal, request_id)(scope, receive, send)
@@ -77,6 +78,12 @@ class Envelope:
 
 class _Broken(Exception):
     """An answer that had begun could not be finished; the server cuts the connection. Carries its kind only."""
+
+
+def _where(error: BaseException) -> str:
+    """The innermost place of an exception. Its message and its frames' values stay out of every log: they hold content."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
 
 
 def _complete(headers: object) -> list[tuple[bytes, bytes]]:
