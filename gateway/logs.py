@@ -12,12 +12,13 @@ from typing import Any
 import structlog
 
 ALLOWED = frozenset(
-    (
-        "at_start attempt client code connection count deliveries delivery error event failure level listen "
-        "logger method name queue request roles route seconds service state status submission target targets "
-        "timestamp where why "
-    ).split()
-)  # fmt: skip
+    {
+        *("event", "level", "timestamp", "logger", "name", "where", "error", "why"),
+        *("submission", "delivery", "attempt", "service", "target", "targets", "client"),
+        *("code", "failure", "state", "status", "count", "deliveries", "seconds", "at_start"),
+        *("request", "method", "route", "queue", "connection", "roles", "listen"),
+    }
+)
 
 
 def configure(level: str = "INFO", *, machine: bool = False) -> None:
