@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import structlog
 
@@ -34,7 +34,7 @@ from gateway.services import Accepts, Service, Target, applies, map_case, map_re
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
 from xoev_schemas.documents import Document, Unreadable, parse
-from xoev_schemas.findings import Finding, Text, has_errors
+from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.registry import Judgement
 
 if TYPE_CHECKING:
@@ -117,27 +117,21 @@ def read(gateway: Gateway, submission: Submission) -> Document:
 
 
 def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
+    """By the standard. Raises Refused (422) when no schema for this form of the data is installed: not for us."""
     ref = gateway.registry.find(accepts.schema)
-    if ref is None:
-        missing = Finding(
-            "schema.not_installed",
-            "warning",
-            "schema",
-            Text("Das Schema ist hier nicht installiert; die Daten konnten nicht geprüft werden.",
-                 "The schema is not installed here; the data could not be checked."),
-            source=accepts.schema,
-        )  # fmt: skip
-        return Judgement(valid=None, standard=accepts.schema, message="", findings=[missing], test=False)
-    return gateway.registry.validate(document, ref)
+    judgement = gateway.registry.validate(document, ref) if ref else None
+    if judgement is None or judgement.valid is None:
+        findings = judgement.findings if judgement else ()
+        raise Refused(422, "schema_not_accepted", "There is no schema here for data in this form.", findings=findings)
+    return judgement
 
 
-def decide(service: Service, channel: str, judgement: Judgement) -> Any:
+def decide(service: Service, channel: str, judgement: Judgement) -> Literal["accept", "clarify", "reject"]:
     """What errors lead to is the service's choice: an authority may not refuse an application for its form alone."""
-    if judgement.valid is None:
-        return "hold"
     if not has_errors(judgement.findings):
         return "accept"
-    return {"reject": "reject", "clarify": "clarify", "deliver_with_findings": "accept"}[service.on_invalid[channel]]
+    on_invalid = service.on_invalid[channel]
+    return "accept" if on_invalid == "deliver_with_findings" else on_invalid
 
 
 # ------------------------------------------------------------------------------------- deliver: queue → department
@@ -271,8 +265,11 @@ class Prepared:
 def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
     """submission → case → request, with today's configuration: a mended mapping takes effect on the next attempt."""
     submission, checked = gateway.store.submission(delivery.submission_id)
+    try:
+        made = make_case(gateway, submission, checked)
+    except Refused as error:  # accepted under a configuration that is gone
+        return _no_longer_ours(error)
     service = gateway.packages.services[checked.service]
-    made = make_case(gateway, submission, checked)
     if made.value is None:
         return _unmappable(made.findings)
     if not applies(target, made.value):
@@ -375,6 +372,15 @@ def _unmappable(findings: Iterable[Finding]) -> Dead:
         remedy=REMEDIES["mapping"],
         place=first.path,
         detail=json.dumps([f.as_dict() for f in errors], ensure_ascii=False),
+    )
+
+
+def _no_longer_ours(error: Refused) -> Dead:
+    return Dead(
+        failure="mapping",
+        code=f"mapping.{error.code}",
+        text="Kein Dienstpaket nimmt diesen Eingang noch an.",
+        remedy="Dienstpaket oder Schema wieder einspielen (gateway services list), danach erneut zustellen.",
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,12 +15,13 @@ import typer
 from gateway.commands.output import Config, Exit, Json, Yes, emit, out, say, settings_for, table
 from gateway.errors import GatewayError, NotFound
 from gateway.store import DeadLetter, KeyRing, Store
-from gateway.wiring import utc_now
+from gateway.submission import SubmissionState
+from gateway.wiring import load_packages, utc_now
 
 dead = typer.Typer(no_args_is_help=True, help="Dead letters (Klärfälle): look, mend, send again.")
 case = typer.Typer(no_args_is_help=True, help="Single submissions.")
 
-Which = Annotated[list[str] | None, typer.Argument(help="Delivery ids, as in `dead list`.")]
+Which = Annotated[list[str] | None, typer.Argument(help="Delivery ids, or submission ids of those to be clarified.")]
 Target = Annotated[str | None, typer.Option(help="Only this target.")]
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
 Failure = Annotated[
@@ -49,7 +50,16 @@ def list_dead(
         "Dead letters",
         ("delivery", "service", "target", "class", "cause", "attempts", "died", "state"),
         [
-            (d.delivery_id, d.service, d.target, d.failure, d.code, d.attempts, _time(d.died_at), d.state)
+            (
+                d.delivery_id or d.submission_id,
+                d.service,
+                d.target or "",
+                d.failure,
+                d.code,
+                d.attempts,
+                _time(d.died_at),
+                d.state,
+            )
             for d in letters
         ],
     )
@@ -98,7 +108,7 @@ def redrive(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Send dead letters on their way again. Shows what it would do; does it with --yes."""
+    """Send dead letters on their way again; let submissions on that were to be clarified. Does it only with --yes."""
     with _store(config) as store:
         letters = _chosen(store, deliveries, target, service, failure)
         unknown = [d for d in letters if d.failure == "unknown_outcome"]
@@ -107,16 +117,7 @@ def redrive(
                 f"{len(unknown)} of {len(letters)} may have arrived already (outcome unknown). Ask the department; "
                 "then redrive with --may-repeat (the request is marked as a possible repeat), or leave them out"
             )
-        if yes:
-            _require(reason)
-            count = store.redrive(
-                [d.delivery_id for d in letters if d.delivery_id],
-                actor=_actor(),
-                reason=reason,
-                confirm_repeat=may_repeat,
-            ).result()
-        else:
-            count = 0
+        count = _redrive(store, letters, _targets(config), reason, may_repeat) if yes else 0
     _report("redriven", letters, count, yes, as_json)
 
 
@@ -134,11 +135,7 @@ def discard(
     """Give dead letters up, with a reason. They can be restored until their time is over."""
     with _store(config) as store:
         letters = _chosen(store, deliveries, target, service, failure)
-        count = 0
-        if yes:
-            _require(reason)
-            ids = [d.delivery_id for d in letters if d.delivery_id]
-            count = store.discard(ids, actor=_actor(), reason=reason).result()
+        count = _discard(store, letters, reason) if yes else 0
     _report("discarded", letters, count, yes, as_json)
 
 
@@ -215,10 +212,44 @@ def _filters(target: str | None, service: str | None, failure: str | None, state
     return {key: value for key, value in chosen.items() if value}
 
 
-def _one(store: Store, delivery: str) -> DeadLetter:
-    letters = store.dead_letters(limit=1, delivery_id=delivery)
+def _redrive(
+    store: Store, letters: list[DeadLetter], targets: Mapping[str, Sequence[str]], reason: str, may_repeat: bool
+) -> int:
+    _require(reason)
+    ids = [d.delivery_id for d in letters if d.delivery_id]
+    count = 0
+    if ids:
+        count = store.redrive(ids, actor=_actor(), reason=reason, confirm_repeat=may_repeat).result()
+    for letter in letters:
+        if not letter.delivery_id and letter.submission_id and letter.service:
+            store.release(letter.submission_id, targets[letter.service], actor=_actor(), reason=reason).result()
+            count += 1
+    return count
+
+
+def _discard(store: Store, letters: list[DeadLetter], reason: str) -> int:
+    _require(reason)
+    ids = [d.delivery_id for d in letters if d.delivery_id]
+    count = store.discard(ids, actor=_actor(), reason=reason).result() if ids else 0
+    for letter in letters:
+        if not letter.delivery_id and letter.submission_id:
+            end = SubmissionState.DISCARDED
+            store.end_clarification(letter.submission_id, end, actor=_actor(), reason=reason).result()
+            count += 1
+    return count
+
+
+def _targets(config: Path | None) -> Mapping[str, Sequence[str]]:
+    _, packages = load_packages(settings_for(config))
+    return {name: service.targets for name, service in packages.services.items()}
+
+
+def _one(store: Store, which: str) -> DeadLetter:
+    """The latest dead letter of a delivery, or of a submission that is to be clarified."""
+    _require_id(which)
+    letters = store.dead_letters(limit=1, delivery_id=which) or store.dead_letters(limit=1, submission_id=which)
     if not letters:
-        raise NotFound(f"there is no dead letter for delivery {delivery!r}")
+        raise NotFound(f"there is no dead letter for {which!r}; see `gateway dead list`")
     return letters[0]
 
 
@@ -228,8 +259,6 @@ def _chosen(
     if not deliveries and not (target or service or failure):
         raise GatewayError("name delivery ids, or a filter: --target, --service, --failure")
     if deliveries:
-        for text in deliveries:
-            _require_id(text)
         return [letter for text in deliveries for letter in [_one(store, text)] if letter.state == "open"]
     return store.dead_letters(**_filters(target, service, failure, "open"), limit=10_000)
 
@@ -257,11 +286,8 @@ def _report(done: str, letters: list[DeadLetter], count: int, yes: bool, as_json
         say(f"{count} of {len(letters)} {done}.")
     else:
         for letter in letters[:20]:
-            out.print(
-                f"{letter.delivery_id}  {letter.service} → {letter.target}  {letter.code}",
-                markup=False,
-                highlight=False,
-            )
+            what, to = letter.delivery_id or letter.submission_id, letter.target or "(to be clarified)"
+            out.print(f"{what}  {letter.service} → {to}  {letter.code}", markup=False, highlight=False)
         say(f"{len(letters)} would be {done}. Nothing was changed; add --yes to do it.")
     raise typer.Exit(Exit.YES if letters else Exit.NO)
 
