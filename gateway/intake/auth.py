@@ -21,6 +21,7 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.jwk import Key
 
 from gateway.errors import ConfigurationError
 from gateway.intake.keys import IssuerKeys, Load, loader
@@ -32,7 +33,7 @@ from xoev_schemas.findings import Finding, Text
 SKEW_SECONDS = 60
 MAX_TOKEN_BYTES = 8192
 _CACHED_TOKENS = 2048
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]+")
+_SEGMENT = re.compile(r"[A-Za-z0-9_-]*")
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 _ASYMMETRIC = frozenset({"ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512", "EdDSA"})
 
@@ -84,17 +85,15 @@ class TokenVerifier:
         return identity
 
     def _verify(self, token: str) -> Identity:
-        header, claims = _read_unverified(token)
+        header, payload = split(token)
+        claims = _object(payload)
         issuer = self._issuers[str(claims["iss"])]
-        algorithm = header["alg"]
-        if algorithm not in issuer.algorithms or "crit" in header or "zip" in header or "b64" in header:
-            raise ValueError("header not allowed")
         if str(header.get("typ", "JWT")).lower() not in _TYPES:
             raise ValueError("another kind of token")
         key = self._keys[issuer.issuer].key(str(header["kid"]))
-        if key is None or (key.get("alg") or algorithm) != algorithm or key.key_type == "oct":
+        if key is None:
             raise ValueError("no such key")
-        jws.deserialize_compact(token, key, algorithms=[algorithm])
+        require_signature(token, header, key, issuer.algorithms)
         return self._judge(claims, issuer)
 
     def _judge(self, claims: Mapping[str, Any], issuer: Issuer) -> Identity:
@@ -133,13 +132,26 @@ def _seconds(value: object) -> float:
     return float(value)
 
 
-def _read_unverified(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and claims of a compact JWS in canonical form: three segments, base64url without padding or spare bits."""
+def split(token: str) -> tuple[dict[str, Any], bytes]:
+    """Header and payload of a compact JWS, not yet verified. Raises ValueError, TypeError or Unreadable.
+
+    Only the canonical form: three segments, base64url without padding or spare bits, no header parameter twice.
+    """
     if len(token) > MAX_TOKEN_BYTES:
         raise ValueError("too long")
-    header, claims, signature = token.split(".")
+    header, payload, signature = token.split(".")
     _decode(signature)
-    return _object(_decode(header)), _object(_decode(claims))
+    return _object(_decode(header)), _decode(payload)
+
+
+def require_signature(token: str, header: Mapping[str, Any], key: Key, algorithms: Sequence[str]) -> None:
+    """Raises JoseError or ValueError unless `token` (split before) is signed with `key` by one of `algorithms`."""
+    algorithm = header["alg"]
+    if algorithm not in algorithms or not {"crit", "zip", "b64"}.isdisjoint(header):
+        raise ValueError("header not allowed")
+    if key.key_type == "oct" or key.get("alg", algorithm) != algorithm:
+        raise ValueError("the key is not for this")
+    jws.deserialize_compact(token, key, algorithms=[algorithm])
 
 
 def _decode(segment: str) -> bytes:
