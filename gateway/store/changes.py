@@ -30,6 +30,7 @@ SYSTEM = "gateway"
 """Actor of what no person and no named worker did."""
 
 _LOCK_SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id")).with_for_update()
+_LOCK_SUBMISSION_AT_ONCE = _LOCK_SUBMISSION.with_for_update(nowait=True)
 _DELIVERY = select(t.delivery).where(t.delivery.c.delivery_id == bindparam("id"))
 _OWNER = select(t.delivery.c.submission_id).where(t.delivery.c.delivery_id == bindparam("id"))
 _COUNT_OPEN = (
@@ -206,7 +207,7 @@ class Change:
 @contextmanager
 def changing(tx: Transaction, submission_id: str) -> Iterator[Change]:
     """Lock a submission, change what belongs to it, write the events. Raises NotFound."""
-    row = tx.row(_LOCK_SUBMISSION, {"id": submission_id})
+    row = tx.row(_LOCK_SUBMISSION if tx.patient else _LOCK_SUBMISSION_AT_ONCE, {"id": submission_id})
     if row is None:
         raise NotFound("there is no such submission")
     change = Change(tx, row)

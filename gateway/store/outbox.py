@@ -44,6 +44,8 @@ _FORGOTTEN = (
     )
     .order_by(t.delivery.c.due_at)
     .limit(SWEEP_LIMIT)
+    # What somebody is changing right now is not forgotten.
+    .with_for_update(of=t.delivery, skip_locked=True)
 )
 _UNFINISHED = _WITH_TRACE.where(_NOWHERE, or_(_PENDING, _HELD))
 _SWEPT = update(t.delivery).where(t.delivery.c.delivery_id == bindparam("id")).values(swept_at=bindparam("now"))

@@ -32,10 +32,15 @@ _TRIES = 3
 
 
 class Transaction(Session):
-    """What a job may do. now: one moment for everything in this commit, aware UTC."""
+    """What a job may do. now: one moment for everything in this commit, aware UTC.
 
-    def __init__(self, connection: Connection, now: datetime, keys: KeyRing) -> None:
+    patient: whether it may wait for a row that another process has locked. Only a job that is alone in its transaction
+    may: one that waits while others' locks are held would sooner or later wait in a ring.
+    """
+
+    def __init__(self, connection: Connection, now: datetime, keys: KeyRing, *, patient: bool) -> None:
         super().__init__(connection)
+        self.patient = patient
         self.now = now
         self.keys = keys
         self.has_outbox_rows = False
@@ -73,7 +78,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, key: str, work: Callable[[Transaction], T]) -> Future[T]:
-        """Run `work` in the next commit. key: submission id; jobs run in its order: two writers then seldom cross."""
+        """Run `work` in the next commit. key: submission id; jobs run in its order."""
         return self._put(_Job(key, _Single(work), None, Future()))
 
     def submit_grouped(
@@ -132,7 +137,9 @@ class Writer:
                 job.future.set_exception(unavailable)
             return
         for job, result in zip(jobs, results, strict=True):
-            if isinstance(result, BaseException):
+            if result is _LATER:
+                self._write([job])
+            elif isinstance(result, BaseException):
                 job.future.set_exception(result)
             else:
                 job.future.set_result(result)
@@ -141,7 +148,7 @@ class Writer:
 
     def _transact(self, connection: Connection, jobs: Sequence[_Job[Any, Any]]) -> tuple[list[Any], bool]:
         with connection.begin():
-            tx = Transaction(connection, self._now(connection), self._keys)
+            tx = Transaction(connection, self._now(connection), self._keys, patient=len(jobs) == 1)
             results: dict[int, Any] = {}
             ordered = sorted(range(len(jobs)), key=lambda i: jobs[i].key)
             # Grouped work first: accepting is what senders wait for, and it never waits for another row.
@@ -170,12 +177,18 @@ class Writer:
             except DatabaseError as error:
                 if error.kind == "lost":
                     raise
+                if error.kind == "race" and not tx.patient:
+                    return _LATER
                 # A lost race, for a lock or for a key: the repeat finds what the winner left.
                 if error.kind == "refused" or attempt == _TRIES:
                     return _verdict(error)
             except Exception as error:
                 return error
         raise AssertionError("unreachable")
+
+
+_LATER = object()
+"""Result of a job that met another process's lock: it runs again, alone, after this commit."""
 
 
 class _Single:

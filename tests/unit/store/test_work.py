@@ -1,4 +1,4 @@
-"""A worker's turn: the claim, the attempt before the call, the outcome after it; and what a late or lost worker may not do."""
+"""A worker's turn: the claim, the attempt before the call, the outcome after it; and what a late worker may not do."""
 
 from __future__ import annotations
 
