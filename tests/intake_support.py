@@ -16,8 +16,10 @@ from starlette.testclient import TestClient
 
 from gateway import pipeline
 from gateway.api.app import create_app
+from gateway.delivery import Delivered
 from gateway.services import Client
 from gateway.settings import Limits, Settings
+from gateway.store import AttemptStart, Claimed
 from gateway.wiring import Gateway, open_gateway
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -191,3 +193,12 @@ def _more_clients() -> dict[str, Client]:
             "sealed", "portal", None, None, hashlib.sha256(b"der of a certificate").hexdigest(), None, None
         ),
     }
+
+
+def finish_deliveries(gateway: Gateway, submission_id: str) -> None:
+    """What workers would do, by hand: every delivery arrives and gets a file number."""
+    for delivery in gateway.store.view(submission_id).deliveries:
+        claimed = gateway.store.claim(delivery.delivery_id, "test", 60).result()
+        assert isinstance(claimed, Claimed)
+        attempt = gateway.store.start_attempt(claimed.delivery, AttemptStart("test", "v", "c", "r", False)).result()
+        gateway.store.finish(claimed.delivery, attempt, Delivered({"aktenzeichen": "AZ-1"})).result()

@@ -16,7 +16,6 @@ from gateway.api.answers import json_response
 from gateway.api.context import Api, api_of
 from gateway.api.submissions import visible
 from gateway.intake.refusals import refused
-from gateway.store.content import ContentErased
 from gateway.submission import Attachment
 
 router = APIRouter()
@@ -29,11 +28,7 @@ async def case(request: Request, submission_id: str) -> Response:
     """The case in the one form that all services share (`case.schema.json`), mapped with today's configuration."""
     api = api_of(request)
     identifier = await _admit(api, request, submission_id, "case")
-    try:
-        value = await asyncio.to_thread(api.way.case_of, api.gateway, identifier)
-    except ContentErased:
-        raise refused("content_erased") from None
-    return json_response(value)
+    return json_response(await asyncio.to_thread(api.way.case_of, api.gateway, identifier))
 
 
 @router.get("/v1/submissions/{submission_id}/attachments/{number}", **openapi.ATTACHMENT)
@@ -49,12 +44,9 @@ async def attachment(
     if number > len(submission.attachments):
         raise refused("not_found")
     chosen = submission.attachments[number - 1]
-    try:
-        # The first piece before the answer begins, so that what is gone or damaged has a status of its own.
-        pieces = api.gateway.store.read_part(identifier, chosen.part.name)
-        first = await asyncio.to_thread(next, pieces, b"")
-    except ContentErased:
-        raise refused("content_erased") from None
+    # The first piece before the answer begins, so that what is gone or damaged has a status of its own.
+    pieces = api.gateway.store.read_part(identifier, chosen.part.name)
+    first = await asyncio.to_thread(next, pieces, b"")
     return StreamingResponse(_chain(first, pieces), headers=_headers(chosen, number), media_type=chosen.media_type)
 
 

@@ -38,7 +38,9 @@ class RequestLimits:
 
 
 def check_headers(scope: Scope, limits: Limits) -> None:
-    """Raises Refused 431. The server bounds what it buffers; this bounds what a request may have, whatever the server."""
+    """Raises Refused 431. The server bounds what it buffers; this bounds what a request may have, whatever the
+    server.
+    """
     headers = scope["headers"]
     size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     size += sum(len(name) + len(value) + 4 for name, value in headers)

@@ -81,7 +81,9 @@ class _Broken(Exception):
 
 
 def _where(error: BaseException) -> str:
-    """The innermost place of an exception. Its message and its frames' values stay out of every log: they hold content."""
+    """The innermost place of an exception. Its message and its frames' values stay out of every log: they hold
+    content.
+    """
     last = traceback.extract_tb(error.__traceback__)[-1]
     return f"{last.filename.rpartition('/')[2]}:{last.lineno}"
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from gateway.errors import NotFound, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
+from gateway.store.content import ContentErased
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ozg-gateway:problem:"
@@ -47,6 +48,8 @@ def as_refused(error: Exception, *, retry_after: int) -> Refused | None:
         return error
     if isinstance(error, StoreUnavailable):
         return refused("store_unavailable", retry_after=retry_after)
+    if isinstance(error, ContentErased):
+        return refused("content_erased")
     if isinstance(error, NotFound):
         return refused("not_found")
     return None

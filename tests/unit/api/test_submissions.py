@@ -7,20 +7,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from intake_support import LEIKA, File, PartOf, Sender, code_of, parts_for, sample
-
-from gateway.delivery import Delivered
-from gateway.store import AttemptStart, Claimed
-from gateway.wiring import Gateway
-
-
-def finish_deliveries(gateway: Gateway, submission_id: str) -> None:
-    """What workers would do, by hand: every delivery arrives and gets a file number."""
-    for delivery in gateway.store.view(submission_id).deliveries:
-        claimed = gateway.store.claim(delivery.delivery_id, "test", 60).result()
-        assert isinstance(claimed, Claimed)
-        attempt = gateway.store.start_attempt(claimed.delivery, AttemptStart("test", "v", "c", "r", False)).result()
-        gateway.store.finish(claimed.delivery, attempt, Delivered({"aktenzeichen": "AZ-1"})).result()
+from intake_support import LEIKA, File, PartOf, Sender, code_of, finish_deliveries, parts_for, sample
 
 
 def test_a_valid_submission_is_accepted_with_a_place_to_ask_about_it(sender: Sender) -> None:
