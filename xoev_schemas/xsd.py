@@ -1,4 +1,9 @@
-"""Compile and run XML Schemas with lxml, from bytes in memory, without ever touching the network or the disk.
+"""Compile and run XML Schemas with lxml, without ever touching the network.
+
+A schema is compiled from files of our own in a temporary folder, in which every include and import leads to a file
+beside it. Answering them from memory by a resolver is not safe with threads: libxml2 has one loader for the whole
+process, lxml exchanges it while it parses, and a compilation that runs beside a parse in another thread now and then
+loses its imports without an error; the schema then refuses valid messages for ever.
 
 libxml2 keeps the errors of a validation in the schema object: shared between threads, a document is answered with the
 errors, and so the values, of another citizen's. Each thread therefore compiles its own copy (XBau 2.6: 40 ms, 8 MiB).
@@ -6,16 +11,20 @@ errors, and so the values, of another citizen's. Each thread therefore compiles 
 
 from __future__ import annotations
 
+import posixpath
 import re
+import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, cast
+from urllib.parse import unquote
 
 from lxml import etree
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
-_BASE = "standard:///"
+_REFERENCES = (f"{XS}import", f"{XS}include", f"{XS}redefine")
 
 
 class NotCompiled(Exception):
@@ -42,29 +51,23 @@ class XsdSource:
     strip_anchors: bool = False
 
 
-def parse_schema(data: bytes, resolver: etree.Resolver | None = None, base_url: str = _BASE) -> etree._Element:
+def parse_schema(data: bytes) -> etree._Element:
     """Read a schema document. Unlike a message it may have a DOCTYPE (xmldsig has), whose own entities are expanded.
 
     Raises etree.XMLSyntaxError.
     """
     internal: Any = "internal"  # the stubs know booleans only
     parser = etree.XMLParser(resolve_entities=internal, no_network=True, load_dtd=False, huge_tree=False)
-    if resolver is not None:
-        parser.resolvers.add(resolver)
-    return etree.fromstring(data, parser, base_url=base_url)
+    return etree.fromstring(data, parser)
 
 
 def compile_xsd(source: XsdSource) -> etree.XMLSchema:
     """Raises NotCompiled. An import that leads nowhere is an error here, though libxml2 only warns."""
-    resolver = _InMemory(source)
+    folder = _laid_out(source)
     try:
-        root = parse_schema(resolver.content(source.entry), resolver, _BASE + source.entry)
-        schema = etree.XMLSchema(root)
-    except (etree.XMLSchemaParseError, etree.XMLSyntaxError) as error:
-        raise NotCompiled(resolver.missing() or _problems(error)) from None
-    if resolver.unresolved:
-        raise NotCompiled(resolver.missing())
-    return schema
+        return etree.XMLSchema(file=str(folder / source.entry))
+    except etree.LxmlError as error:
+        raise NotCompiled(_problems(error, folder)) from None
 
 
 _compiled = threading.local()
@@ -78,41 +81,81 @@ def compiled_for_this_thread(source: XsdSource) -> etree.XMLSchema:
     return cache[source.key]
 
 
-class _InMemory(etree.Resolver):
-    """Answers every include and import from memory and notes what it could not find."""
-
-    def __init__(self, source: XsdSource) -> None:
-        super().__init__()
-        self.source = source
-        self.unresolved: list[str] = []
-
-    def resolve(self, system_url: str, public_id: str, context: Any = None) -> Any:
-        own = system_url.startswith(_BASE)
-        path = system_url.removeprefix(_BASE) if own else self.source.catalog.get(system_url)
-        if path is None or path not in self.source.files:
-            self.unresolved.append(system_url.removeprefix(_BASE))
-            return cast(Any, self).resolve_empty(context)  # None would let libxml2 look on the disk
-        return self.resolve_string(self.content(path), context, base_url=_BASE + path)
-
-    def content(self, path: str) -> bytes:
-        data = self.source.files[path]
-        return without_anchors(data) if self.source.strip_anchors else data
-
-    def missing(self) -> list[tuple[str, str]]:
-        return [(url, "is imported or included but not there") for url in sorted(set(self.unresolved))]
+_folders: dict[str, tempfile.TemporaryDirectory[str]] = {}
+_laying_out = threading.Lock()
 
 
-def _problems(error: etree.LxmlError) -> list[tuple[str, str]]:
+def _laid_out(source: XsdSource) -> Path:
+    """The source's files in a temporary folder, made once per process and gone with it. Raises NotCompiled."""
+    with _laying_out:
+        if source.key not in _folders:
+            files = _connected(source)
+            folder = tempfile.TemporaryDirectory(prefix="xsd-")
+            for path, data in files.items():
+                file = Path(folder.name, path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(data)
+            _folders[source.key] = folder
+        return Path(_folders[source.key].name)
+
+
+def _connected(source: XsdSource) -> dict[str, bytes]:
+    """The files that the entry reaches, with relative locations only. Raises NotCompiled for what is not there."""
+    connected: dict[str, bytes] = {}
+    problems: list[tuple[str, str]] = []
+    waiting = [source.entry]
+    while waiting:
+        path = waiting.pop()
+        if path in connected:
+            continue
+        if path not in source.files:
+            problems.append((path, "is imported or included but not there"))
+            continue
+        try:
+            root = parse_schema(source.files[path])
+        except etree.XMLSyntaxError as error:
+            problems.append((path, str(error.msg)))
+            continue
+        for reference in root.iter(*_REFERENCES):
+            if (location := reference.get("schemaLocation")) is not None:
+                found = _leads_to(source, path, location)
+                reference.set("schemaLocation", posixpath.relpath(found, posixpath.dirname(path) or "."))
+                waiting.append(found)
+        if source.strip_anchors:
+            _take_anchors_off(root)
+        connected[path] = etree.tostring(root, encoding="utf-8")
+    if problems:
+        raise NotCompiled(sorted(set(problems)))
+    return connected
+
+
+def _leads_to(source: XsdSource, path: str, location: str) -> str:
+    """A published URL by the catalog, anything else from the place of the file that says it."""
+    if location in source.catalog:
+        return source.catalog[location]
+    if "://" in location:
+        return location
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(location)))
+
+
+def _problems(error: etree.LxmlError, folder: Path) -> list[tuple[str, str]]:
     log = [entry for entry in cast(Any, error.error_log) if entry.level_name != "WARNING"]
-    return [(entry.filename.removeprefix(_BASE), entry.message) for entry in log] or [("", str(error))]
+    prefix = f"{folder}/"
+    return [(unquote(e.filename).removeprefix("file://").removeprefix(prefix), e.message) for e in log] or [
+        ("", str(error))
+    ]
 
 
 def without_anchors(xsd: bytes) -> bytes:
     """A schema with `^` and `$` taken off the ends of its patterns; the file on disk stays as published."""
     root = parse_schema(xsd)
+    _take_anchors_off(root)
+    return etree.tostring(root, encoding="utf-8")
+
+
+def _take_anchors_off(root: etree._Element) -> None:
     for pattern in root.iter(f"{XS}pattern"):
         pattern.set("value", unanchored(str(pattern.get("value", ""))))
-    return etree.tostring(root, encoding="utf-8")
 
 
 def unanchored(pattern: str) -> str:
