@@ -138,7 +138,7 @@ class Broker(Protocol):
 
         timeout: seconds for the whole call. Raises Unroutable, which says all about the call, or BrokerUnavailable
         (away, blocked by an alarm, queue full, exchange missing): then nothing is known, and publishing everything
-        again is safe.
+        again is safe. ValueError: AMQP cannot carry one of them (an id or key over 255 bytes), nothing was sent.
         """
         ...
 

@@ -14,7 +14,7 @@ import structlog
 
 from queues.base import BrokerUnavailable, Consumer, Delivered, Handler, Message, Topology, Unroutable, Verdict
 from queues.engine import Clock, Engine, Entry
-from queues.headers import own_headers
+from queues.headers import sendable
 from queues.pool import HandlerPool
 from queues.returning import RETURNING, Returning
 
@@ -57,10 +57,7 @@ class EmbeddedBroker:
     def publish(self, messages: Sequence[Message], *, timeout: float = 30.0) -> None:
         """See the protocol. Never waits, so `timeout` never passes."""
         self._check_open()
-        returned = self._engine.publish(
-            Message(m.exchange, m.routing_key, m.message_id, m.body, m.content_type, own_headers(m.headers))
-            for m in messages
-        )
+        returned = self._engine.publish([sendable(message) for message in messages])
         if returned:
             raise Unroutable(returned)
 

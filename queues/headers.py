@@ -7,13 +7,19 @@ silently (or kept for ever, unseen) when it reaches a queue that it already died
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from queues.base import HeaderValue
+from queues.base import HeaderValue, Message
 
 DEATHS = "x-death"
 DELIVERY_COUNT = "x-delivery-count"
 _BROKERS_OWN = (DEATHS, DELIVERY_COUNT, "x-acquired-count", "x-first-death-", "x-last-death-")
+
+_SHORT = 255
+"""Bytes of an AMQP short string."""
+
+_LONG = 2**63
 
 
 def own_headers(headers: Mapping[str, object]) -> dict[str, HeaderValue]:
@@ -23,6 +29,23 @@ def own_headers(headers: Mapping[str, object]) -> dict[str, HeaderValue]:
     return {
         key: _header(value) for key, value in headers.items() if value is not None and not key.startswith(_BROKERS_OWN)
     }
+
+
+def sendable(message: Message) -> Message:
+    """The message as it is sent: without the broker's headers. Raises ValueError for what AMQP 0-9-1 has no room for.
+
+    Checked here, in the caller's thread: found out while encoding, one such message would take the connection with it.
+    """
+    headers = own_headers(message.headers)
+    short = [message.exchange, message.routing_key, message.message_id, message.content_type, *headers]
+    if any(len(text.encode()) > _SHORT for text in short):
+        raise ValueError(f"message {message.message_id[:64]!r}: a name, key or id is longer than {_SHORT} bytes")
+    if any(isinstance(value, int) and not -_LONG <= value < _LONG for value in headers.values()):
+        raise ValueError(f"message {message.message_id!r}: an integer header has more than 64 bits")
+    for value in headers.values():
+        if isinstance(value, str):
+            value.encode()  # UnicodeEncodeError, a ValueError, for half a surrogate pair
+    return replace(message, headers=headers)
 
 
 def plain(value: object) -> object:

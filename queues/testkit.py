@@ -170,6 +170,26 @@ class BrokerContract:
         broker.consume("work.a", inbox, prefetch=1)
         assert inbox.wait_for(1)[0].message.message_id == "m-2"
 
+    @pytest.mark.parametrize(
+        "impossible",
+        [
+            Message("work", "k" * 256, "m-1"),
+            Message("work", "a", "m" * 256),
+            Message("work", "a", "m-1", headers={"attempt": 2**63}),
+            Message("work", "a", "m-1", headers={"h" * 256: 1}),
+            Message("work", "a", "m-1", headers={"half": "\ud800"}),
+        ],
+    )
+    def test_what_no_broker_can_carry_is_refused_and_harms_nobody_else(
+        self, broker: Broker, impossible: Message
+    ) -> None:
+        with pytest.raises(ValueError):
+            broker.publish([message(1), impossible])
+        broker.publish([message(2)])
+        inbox = Inbox()
+        broker.consume("work.a", inbox, prefetch=1)
+        assert inbox.wait_for(1)[0].message.message_id == "m-2"
+
     def test_a_rejected_message_goes_to_the_dead_letter_queue_with_its_story(self, broker: Broker) -> None:
         dead = Inbox()
         broker.consume("dead.a", dead, prefetch=1)

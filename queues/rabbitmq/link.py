@@ -24,11 +24,11 @@ from pika.exceptions import ConnectionClosedByBroker, ProbableAccessDeniedError,
 from queues.base import BrokerUnavailable
 
 log = structlog.get_logger()
-logging.getLogger("pika").setLevel(
-    logging.CRITICAL
-)  # every event of a connection is logged here, once and without its URL
+# Every event of a connection is logged here, once and without its URL.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
+ANEW_PAUSE = 1.0
 REFUSED_PAUSE = 60.0
 """Seconds between attempts after the broker refused us (password, rights, virtual host): a person has to act."""
 
@@ -52,9 +52,7 @@ class Listener(Protocol):
 
 
 class Link:
-    """Connects at the first `call`. Everything with a leading "in the I/O thread" in its docstring must be called
-    there.
-    """
+    """Connects at the first `call`. What says "in the I/O thread" must be called there."""
 
     def __init__(self, url: str, name: str) -> None:
         self._parameters = parameters(url, name)
@@ -129,6 +127,8 @@ class Link:
             self._loop.add_callback_threadsafe(self._shut)
         if thread:
             thread.join(timeout)
+        else:
+            self._loop.close()
 
     def _run(self) -> None:
         self._connect()
@@ -136,7 +136,6 @@ class Link:
             try:
                 self._loop.start()
             except Exception as error:
-                # A fault of ours or of pika in a callback: no state can be trusted, so begin anew.
                 log.exception("broker.io_failed", connection=self._name, error=type(error).__name__)
                 self._begin_anew()
                 continue
@@ -145,19 +144,23 @@ class Link:
         self._loop.close()
 
     def _begin_anew(self) -> None:
-        with self._lock:
-            old, self._loop = self._loop, IOLoop()
-            self._loop.add_callback_threadsafe(self._shut if self._closing else self._drain)
-        old.close()
-        self._connection = self._opening = None
-        self._failed(BrokerUnavailable("the connection's thread failed"), LONGEST_PAUSE)
+        """After a fault of ours or of pika in a callback: no state can be trusted, so make another connection."""
+        if self._closing:
+            self._loop.add_callback_threadsafe(self._shut)
+            return
+        connection = self._connection or self._opening
+        if connection is None or connection.is_closed:
+            self._connection = self._opening = None
+            self._loop.call_later(ANEW_PAUSE, self._connect)
+        elif not connection.is_closing:
+            connection.close()  # what it held is given back, and `_on_gone` does the rest
 
     def _drain(self) -> None:
         while self._calls:
             self._calls.popleft()()
 
     def _connect(self) -> None:
-        if self._closing or self._connection:
+        if self._closing or self._connection or self._opening:
             return
         self._opening = SelectConnection(
             self._parameters,
@@ -184,15 +187,13 @@ class Link:
             self._loop.stop()
             return
         self._failures += 1
+        self._refused = None
         pause = min(FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16), LONGEST_PAUSE)
         error = BrokerUnavailable(f"the broker cannot be reached: {_in_words(reason)}")
         if _refuses(reason):
             pause = REFUSED_PAUSE
             error = BrokerUnavailable("the broker refuses us: check user, password, virtual host and permissions")
             self._refused = error
-        self._failed(error, pause)
-
-    def _failed(self, error: BrokerUnavailable, pause: float) -> None:
         log.warning("broker.disconnected", connection=self._name, reason=str(error), retry_seconds=pause)
         self._lost(error)
         # Spread, so that a hundred processes do not come back in the same instant.

@@ -16,7 +16,7 @@ from pika.frame import Method
 from pika.spec import Basic, BasicProperties
 
 from queues.base import BrokerUnavailable, Message, Unroutable
-from queues.headers import own_headers
+from queues.headers import sendable
 from queues.rabbitmq.link import Link
 
 WINDOW = 1000
@@ -26,8 +26,8 @@ WINDOW = 1000
 class Batch:
     """The messages of one `publish` call, and what became of them. Filled in the I/O thread, read after `done`."""
 
-    def __init__(self, messages: Sequence[Message]) -> None:
-        self.open = len(messages)
+    def __init__(self, size: int) -> None:
+        self.open = size
         self.returned: list[Message] = []
         self.error: BrokerUnavailable | None = None
         self.done = threading.Event()
@@ -60,8 +60,9 @@ class Publisher:
         """From any thread. See `queues.base.Broker.publish`."""
         if not messages:
             return
-        batch = Batch(messages)
-        self._link.call(lambda: self._enqueue(batch, messages))
+        ready = [sendable(message) for message in messages]
+        batch = Batch(len(ready))
+        self._link.call(lambda: self._enqueue(batch, ready))
         if not batch.done.wait(timeout):
             error = BrokerUnavailable(f"not confirmed within {timeout:g} s")
             self._link.call(lambda: batch.fail(error))  # what was not sent yet will not be
@@ -175,7 +176,7 @@ class Publisher:
 def _properties(message: Message) -> BasicProperties:
     return BasicProperties(  # type: ignore[no-untyped-call]  # pika leaves this one class untyped
         content_type=message.content_type,
-        headers=own_headers(message.headers),
+        headers=dict(message.headers),
         delivery_mode=DeliveryMode.Persistent,
         message_id=message.message_id,
     )

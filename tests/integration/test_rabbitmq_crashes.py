@@ -14,7 +14,7 @@ import pytest
 
 from gateway.demo.child import find_program
 from gateway.demo.servers import RabbitNode
-from queues.base import BrokerUnavailable, Delivered, Message, Queue, Topology, Verdict
+from queues.base import BrokerUnavailable, Delivered, Message, Queue, Topology, Unroutable, Verdict
 from queues.rabbitmq import RabbitBroker
 from queues.returning import Returning
 from queues.testkit import WORK, Inbox, declared, eventually, message, raises
@@ -145,9 +145,36 @@ def test_a_queue_deleted_under_its_consumer_is_declared_again_and_consumed(
     inbox.wait_for(1)
 
     delete_queue(rabbitmq_node, fresh_rabbitmq_url, "work.a")
-    eventually(lambda: "work.a" in broker.depths())
-    broker.publish([message(2)])
+
+    def published() -> bool:
+        try:
+            broker.publish([message(2)])
+        except Unroutable:
+            return False
+        return True
+
+    eventually(published)
     assert inbox.wait_for(2)[1].message.message_id == "m-2"
+
+
+@pytest.mark.parametrize("link", ["_publishing", "_consuming"])
+def test_a_fault_inside_the_connection_s_thread_does_not_end_it(broker: RabbitBroker, link: str) -> None:
+    inbox = Inbox()
+    broker.consume("work.a", inbox, prefetch=1)
+    broker.publish([message(1)])
+    inbox.wait_for(1)
+
+    getattr(broker, link).call(lambda: 1 / 0)
+
+    def published() -> bool:
+        try:
+            broker.publish([message(2)], timeout=5)
+        except BrokerUnavailable:
+            return False
+        return True
+
+    eventually(published)
+    eventually(lambda: "m-2" in inbox.ids())
 
 
 def test_a_message_that_kills_its_worker_dies_and_spares_its_neighbours(
