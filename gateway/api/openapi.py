@@ -35,10 +35,11 @@ _BEARER: list[Description] = [{"bearer": []}, {"certificate": []}]
 
 def _problems(*statuses: int) -> dict[int | str, Description]:
     described: dict[int | str, Description] = {}
-    for status in statuses:
+    for status in (*statuses, 431, 500):
         codes = sorted(code for code, refusal in REFUSALS.items() if refusal.status == status)
         described[status] = {"description": f"Refused: {', '.join(codes) or 'not_valid and others'}", **_PROBLEM}
-    described["default"] = {"description": "Refused", **_PROBLEM}
+    # Without it the library would describe an answer of its own for wrong parameters (422), which is never given.
+    described["default"] = {}
     return described
 
 
@@ -283,6 +284,9 @@ def describe(app: FastAPI) -> Description:
     document: Description = get_openapi(
         title="OZG gateway", version=app.version, description=app.description, routes=app.routes
     )
+    for path in document["paths"].values():
+        for operation in path.values():
+            del operation["responses"]["default"]
     document["components"] = {
         "schemas": SCHEMAS,
         "securitySchemes": {
