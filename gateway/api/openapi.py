@@ -92,6 +92,10 @@ def _header(name: str, description: str, pattern: str | None = None) -> Descript
     return {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
 
 
+def _query(name: str, description: str, **schema: Any) -> Description:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": {**_STRING, **schema}}
+
+
 SUBMIT = _route(
     "submit",
     "portals",
@@ -103,6 +107,13 @@ SUBMIT = _route(
     status=202,
     requestBody=_MULTIPART,
     parameters=[
+        _query("service", "Identifier (URN) of the service, where metadata 2.1 no longer carry it.", maxLength=255),
+        _query("caseId", "The matter this belongs to, as an earlier answer named it.", pattern="^[A-Za-z0-9-]{1,64}$"),
+        _query(
+            "kind",
+            "Default `new`, with a caseId `supplement`. All others need a caseId.",
+            enum=["new", "supplement", "change", "withdraw"],
+        ),
         _header(
             "Idempotency-Key", "Same key, same content: same answer. A UUID is a good key.", r"^[\x21-\x7e]{1,255}$"
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive
@@ -19,7 +20,7 @@ from gateway.api import openapi
 from gateway.api.answers import accepted_document, all_delivered, json_response, status_document
 from gateway.api.context import Api, api_of
 from gateway.intake.multipart import MultipartReader, boundary_of
-from gateway.intake.refusals import refused
+from gateway.intake.refusals import finding, refused
 from gateway.intake.rest import Received, Reception, content_digest
 from gateway.store import SubmissionView
 from gateway.submission import Kind, Submission
@@ -35,26 +36,19 @@ BATCH_BYTES = 256 * 1024
 pieces.
 """
 LONGEST_WAIT_SECONDS = 30
+CASE_ID = r"^[A-Za-z0-9-]{1,64}$"
 _POLL_SECONDS = (0.02, 0.5)
 _WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?=$|[,;])")
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
-ServiceParameter = Annotated[
-    str | None,
-    Query(max_length=255, description="Identifier (URN) of the service, where metadata 2.1 no longer carry it."),
-]
-CaseParameter = Annotated[
-    str | None,
-    Query(
-        alias="caseId",
-        pattern=r"^[A-Za-z0-9-]{1,64}$",
-        description="The matter this belongs to, as an earlier answer named it.",
-    ),
-]
-KindParameter = Annotated[
-    Kind | None, Query(description="What it is; default `new`, with a caseId `supplement`. All others need a caseId.")
-]
+
+class Parameters(BaseModel):
+    """Query parameters of `submit`. Read here, because the framework takes 70 µs for them even where there are none."""
+
+    service: Annotated[str | None, Field(max_length=255)] = None
+    case_id: Annotated[str | None, Field(alias="caseId", pattern=CASE_ID)] = None
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +63,12 @@ class Order:
 
 
 @router.post("/v1/submissions", **openapi.SUBMIT)
-async def submit(
-    request: Request, service: ServiceParameter = None, case_id: CaseParameter = None, kind: KindParameter = None
-) -> Response:
+async def submit(request: Request) -> Response:
     """Hand in one application. Answers 202 after it is on disk; with `Prefer: wait=N` 200 if delivered in time."""
     api = api_of(request)
     client = await api.portal(request)
     boundary = boundary_of(request.headers.get("content-type", ""))
-    order = _order(request, service, case_id, kind)
+    order = _order(request)
     await api.backlog.check()
     async with api.alone(client, order.key):
         submission_id = str(uuid4())
@@ -103,9 +95,7 @@ async def status(request: Request, submission_id: str) -> Response:
 
 
 @router.get("/v1/submissions", **openapi.MATTER)
-async def matter(
-    request: Request, case_id: Annotated[str, Query(alias="caseId", pattern=r"^[A-Za-z0-9-]{1,64}$")]
-) -> Response:
+async def matter(request: Request, case_id: Annotated[str, Query(alias="caseId", pattern=CASE_ID)]) -> Response:
     """Everything that belongs to one matter, as far as it is visible to the caller."""
     api = api_of(request)
     client = await api.client(request)
@@ -137,7 +127,8 @@ async def visible(api: Api, client: Client, submission_id: str) -> SubmissionVie
 # ---------------------------------------------------------------------------------------------- inside `submit`
 
 
-def _order(request: Request, service: str | None, case_id: str | None, kind: Kind | None) -> Order:
+def _order(request: Request) -> Order:
+    parameters = _parameters(request)
     if request.headers.get("content-encoding", "identity") != "identity":
         raise refused("content_encoding_unsupported", path="Content-Encoding")
     key = request.headers.get("idempotency-key")
@@ -145,16 +136,28 @@ def _order(request: Request, service: str | None, case_id: str | None, kind: Kin
         key = key.strip('"')  # the draft standard quotes it, many senders do not
         if not _KEY.fullmatch(key):
             raise refused("parameter_invalid", path="Idempotency-Key", allowed="1…255 visible ASCII characters")
-    if case_id is None and kind not in (None, "new"):
+    if parameters.case_id is None and parameters.kind not in (None, "new"):
         raise refused("parameter_invalid", path="kind", allowed="caseId")
     traceparent = request.headers.get("traceparent", "")
     return Order(
-        service,
-        case_id,
-        kind or ("supplement" if case_id else "new"),
+        parameters.service,
+        parameters.case_id,
+        parameters.kind or ("supplement" if parameters.case_id else "new"),
         key,
         traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
+
+
+def _parameters(request: Request) -> Parameters:
+    if not request.scope["query_string"]:
+        return Parameters()
+    try:
+        return Parameters.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        names = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False)})
+        raise refused(
+            "parameter_invalid", findings=[finding("parameter_invalid", path=name) for name in names]
+        ) from None
 
 
 async def _receive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,7 @@ QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthC
 
 def pieces_of(content: bytes, cuts: list[int]) -> list[bytes]:
     places = [0, *sorted({cut % (len(content) + 1) for cut in cuts}), len(content)]
-    return [content[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [content[a:b] for a, b in itertools.pairwise(places)]
 
 
 def post_in_pieces(sender: Sender, pieces: list[bytes]) -> Any:
