@@ -144,7 +144,8 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     """
     delivery = gateway.store.delivery(delivery_id)
     target = gateway.packages.targets[delivery.target]
-    if hold := gateway.gates.hold(target, delivery):
+    waits = delivery.state in (DeliveryState.QUEUED, DeliveryState.WAITING)
+    if waits and (hold := gateway.gates.hold(target)):
         gateway.store.postpone(delivery_id, hold.due_at, hold.why, hold.rung).result()
         return
     claim = gateway.store.claim(delivery_id, worker, gateway.settings.lease_seconds).result()
@@ -153,8 +154,10 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         # nowhere.
         log.info("delivery.not_claimed", delivery=delivery_id, why=claim.why)
         return
-    if claim.unfinished_attempt is not None:
-        settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt, first_seen=True)
+    if claim.unfinished_attempt is not None and claim.delivery.state is DeliveryState.UNKNOWN:
+        settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt)
+    elif claim.unfinished_attempt is not None:
+        unknown(gateway, claim.delivery, target, claim.unfinished_attempt, "worker.died", "")
     elif claim.delivery.claims >= CLAIMS_BEFORE_POISON:
         finish(gateway, claim.delivery, None, _poison(claim.delivery))
     else:
@@ -184,15 +187,14 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     except Retryable as error:
         outcome = again(target.retry, error, **_round(gateway, delivery), possible_repeat=delivery.possible_repeat)
     except Permanent as error:
-        outcome = dead(error)
+        # Wrong credentials say nothing about the case: the circuit opens, and the delivery waits for better ones.
+        outcome = again(target.retry, error, **_round(gateway, delivery)) if error.failure == "auth" else dead(error)
     except OutcomeUnknown as error:
-        gateway.store.attempt_unknown(delivery, number, error.code, error.detail).result()
-        settle_unknown(gateway, delivery, target, number)
+        unknown(gateway, delivery, target, number, error.code, error.detail)
         return
     except Exception as error:  # an adapter that breaks its promise may have sent: nobody can know
         log.exception("adapter.crashed", target=target.name, error=type(error).__name__)
-        gateway.store.attempt_unknown(delivery, number, "adapter.crashed", repr(error)).result()
-        settle_unknown(gateway, delivery, target, number)
+        unknown(gateway, delivery, target, number, "adapter.crashed", repr(error))
         return
     else:
         outcome = delivered(receipt)
@@ -200,22 +202,23 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     finish(gateway, delivery, number, outcome)
 
 
-def settle_unknown(
-    gateway: Gateway, delivery: Delivery, target: Target, number: int, *, first_seen: bool = False
-) -> None:
-    """An attempt whose outcome nobody knows: ask the target; else repeat, marked, where it may be; else a person
-    decides.
-    """
-    if first_seen and delivery.state is not DeliveryState.UNKNOWN:
-        code = "worker.died"
-        gateway.store.attempt_unknown(delivery, number, code, "").result()
+def unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int, code: str, detail: str) -> None:
+    """Sent, and nobody knows. A target that can be asked is asked a little later: it may still be at work on it."""
+    gateway.store.attempt_unknown(delivery, number, code, detail).result()
+    if target.has_probe:
+        gateway.store.ask_again(delivery, gateway.clock() + gateway.probe_after).result()
+    else:
+        settle_unknown(gateway, delivery, target, number)
+
+
+def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int) -> None:
+    """An attempt whose outcome nobody knows: ask the target; else repeat, marked, if allowed; else a person decides."""
     outcome: Outcome | None
     if target.has_probe:
         outcome = probe(gateway, delivery, target)
     elif target.repeatable:
-        outcome = again(
-            target.retry, OutcomeUnknown("outcome.unknown"), **_round(gateway, delivery), possible_repeat=True
-        )
+        failed = OutcomeUnknown("outcome.unknown")
+        outcome = again(target.retry, failed, **_round(gateway, delivery), possible_repeat=True)
     else:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
     if outcome is None:

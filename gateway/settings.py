@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     limits: Limits = Field(default_factory=Limits)
     lease_seconds: float = 120.0
     """How long a claim of a delivery holds; a target's `timeout` must be shorter."""
+    probe_after_seconds: float = 5.0
+    """After an unknown outcome a target that can be asked is asked this much later: it may still be at work."""
     relay_seconds: float = 1.0
     """Longest pause between two looks into the outbox."""
     sweep_seconds: float = 60.0

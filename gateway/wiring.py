@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Gateway:
     check_pool: ThreadPoolExecutor
     parse_limits: ParseLimits
     clock: Callable[[], datetime] = utc_now
+    probe_after: timedelta = timedelta(seconds=5)
     draw: Callable[[], float] = random.random
 
 
@@ -88,6 +89,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             check_pool=pool,
             parse_limits=parse_limits(settings),
             clock=clock or utc_now,
+            probe_after=timedelta(seconds=settings.probe_after_seconds),
         )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.delivery import Delivered, Delivery, Outcome, Wait
+from gateway.delivery import Delivered, Outcome, Wait
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.hours import parse_hours
 
@@ -31,7 +31,7 @@ class Gates:
         self._circuits: dict[str, tuple[Circuit, datetime]] = {}
         self._next_slot: dict[str, datetime] = {}
 
-    def hold(self, target: Target, delivery: Delivery) -> Wait | None:
+    def hold(self, target: Target) -> Wait | None:
         """None = go. Else when to come back, and why (`hours`, `circuit`, `rate`)."""
         now = self._clock()
         opening = parse_hours(target.hours).next_open(now)

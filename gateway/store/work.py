@@ -117,9 +117,16 @@ def _hold(change: Change, delivery: Delivery, worker: str, lease_seconds: float)
 
 
 def postpone(tx: Transaction, delivery_id: str, due_at: datetime, why: str, rung: str | None) -> None:
-    """queued → waiting, before anybody claimed it: opening hours, circuit open, order. No attempt is used up."""
+    """queued (or waiting and due) → waiting, before anybody claimed it: opening hours, circuit open, order. No attempt
+    is used up. Does nothing to a delivery that is elsewhere by now, or that waits already.
+    """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
+        if delivery.state not in (D.QUEUED, D.WAITING) or _refusal(delivery, tx.now) is not None:
+            return
+        if delivery.state is D.WAITING:
+            change.move(delivery, D.QUEUED, actor="gateway", details={"why": "due"})
+            delivery = replace(delivery, state=D.QUEUED)
         change.move(delivery, D.WAITING, actor="gateway", details=_waiting(due_at, why, rung), due_at=due_at)
         change.send(delivery, due_at, rung)
 
@@ -229,7 +236,9 @@ def add_references(change: Change, delivery: Delivery, references: Mapping[str, 
     """Names the department gives the case; one that is known already is not repeated."""
     if not references:
         return
-    known = {(row.name, row.value) for row in change.tx.rows(_REFERENCES, {"id": delivery.delivery_id})}
+    known: set[tuple[str, str]] = set()
+    if had_an_end(delivery):
+        known = {(row.name, row.value) for row in change.tx.rows(_REFERENCES, {"id": delivery.delivery_id})}
     wanted = {(name, value[:REFERENCE_LENGTH]) for name, value in references.items()}
     rows = [
         {
@@ -242,6 +251,11 @@ def add_references(change: Change, delivery: Delivery, references: Mapping[str, 
         for name, value in sorted(wanted - known)
     ]
     change.tx.execute_many(_INSERT_REFERENCE, rows)
+
+
+def had_an_end(delivery: Delivery) -> bool:
+    """Whether it died (or arrived and came back) before: only then it has letters or references. Saves two look-ups."""
+    return delivery.state is D.DEAD or delivery.first_due != delivery.created_at
 
 
 # ---------------------------------------------------------------- outcomes
@@ -275,7 +289,8 @@ def _store_delivered(change: Change, current: Delivery, outcome: Delivered, pref
     add_references(change, current, outcome.references)
     details = {"references": sorted(outcome.references), "alreadyThere": outcome.already_there}
     change.move(current, D.DELIVERED, actor=_actor(change), details=details, failure=None, code=None, **_NOT_HELD)
-    set_letters(change.tx, "delivery_id", current.delivery_id, "redriven", "resolved")
+    if had_an_end(current):
+        set_letters(change.tx, "delivery_id", current.delivery_id, "redriven", "resolved")
     if outcome.evidence:
         media_type = outcome.evidence_type or "application/octet-stream"
         add_part(change.tx, current.submission_id, f"{prefix}evidence", media_type, outcome.evidence)

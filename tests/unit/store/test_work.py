@@ -10,7 +10,7 @@ import pytest
 from store_world import CANARY, World, death
 
 from gateway.delivery import Delivered, DeliveryState, Skipped, Wait
-from gateway.errors import Conflict, IllegalTransition
+from gateway.errors import Conflict
 from gateway.store.store import AttemptStart, Claimed, NotClaimable
 
 START = AttemptStart("worker-1", "abc", "c" * 64, "d" * 64, False)
@@ -157,8 +157,37 @@ def test_postponing_takes_no_claim_and_comes_back_when_due(world: World) -> None
 
     assert world.store.claim(delivery.delivery_id, "w", 60).result(30) == NotClaimable("not_due", until)
     assert world.store.delivery(delivery.delivery_id).attempts_total == 0
-    with pytest.raises(IllegalTransition):
-        world.store.postpone(delivery.delivery_id, until, "hours", None).result(30)
+
+
+def test_a_superfluous_message_postpones_nothing_and_a_due_one_is_postponed_again(world: World) -> None:
+    delivery = world.delivery()
+    until = world.clock() + timedelta(hours=8)
+    later = until + timedelta(hours=8)
+    world.store.postpone(delivery.delivery_id, until, "hours", None).result(30)
+
+    world.store.postpone(delivery.delivery_id, later, "circuit", None).result(30)
+    assert world.store.delivery(delivery.delivery_id).due_at == until
+
+    world.clock.forward(8 * 3600)
+    world.store.postpone(delivery.delivery_id, later, "circuit", None).result(30)
+    assert world.store.delivery(delivery.delivery_id).due_at == later
+    assert world.store.verify_chain(delivery.submission_id) == []
+
+
+def test_what_cannot_be_asked_now_stays_unknown_and_is_taken_up_again_then(world: World) -> None:
+    delivery = world.claimed()
+    number = world.attempt(delivery)
+    world.store.attempt_unknown(delivery, number, "http.read_timeout", "").result(30)
+    at = world.clock() + timedelta(minutes=1)
+
+    world.store.ask_again(delivery, at).result(30)
+
+    assert world.store.claim(delivery.delivery_id, "w", 60).result(30) == NotClaimable("taken", at)
+    assert any(row.due_at == at for row in world.store.due_outbox(10, at))
+    world.clock.forward(60)
+    claim = world.store.claim(delivery.delivery_id, "w", 60).result(30)
+    assert isinstance(claim, Claimed)
+    assert (claim.unfinished_attempt, claim.delivery.state) == (number, "unknown")
 
 
 # ---------------------------------------------------------------- outcomes

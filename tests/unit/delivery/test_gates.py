@@ -1,0 +1,98 @@
+"""May a delivery go now? Hours, circuit and rate decide before a claim, so that waiting costs no attempt."""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from adapters.base import TargetConfig
+from gateway.delivery import Delivered, Wait
+from gateway.delivery.breaker import PROBE_EVERY
+from gateway.delivery.gates import CIRCUIT_CACHE, Gates
+from gateway.packages.model import RetryPolicy, Target
+
+
+@dataclass
+class Circuits:
+    """The part of the store that holds circuits, shared by all workers."""
+
+    known: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def circuit(self, target: str) -> Mapping[str, Any] | None:
+        return self.known.get(target)
+
+    def set_circuit(self, target: str, state: Mapping[str, Any]) -> Future[None]:
+        self.known[target] = state
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+
+@dataclass
+class Clock:
+    now: datetime = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+TARGET = Target(
+    "t", "rest", TargetConfig("t", ".", {}), RetryPolicy(), None, False, False, False, "amt", None, Path(), {}
+)  # fmt: skip
+DOWN = Wait(datetime(2026, 11, 24, tzinfo=UTC), "retry", failure="unavailable", code="http.503")
+AUTH = Wait(datetime(2026, 11, 24, tzinfo=UTC), "retry", failure="auth", code="http.401")
+
+
+def test_an_open_target_without_trouble_lets_everything_through() -> None:
+    assert Gates(Circuits(), Clock()).hold(TARGET) is None  # type: ignore[arg-type]
+
+
+def test_outside_its_hours_a_delivery_waits_for_the_opening() -> None:
+    closed = replace(TARGET, hours="Mo-Fr 06:00-08:00")
+    wait = Gates(Circuits(), Clock()).hold(closed)  # type: ignore[arg-type]
+    assert wait is not None
+    assert (wait.why, wait.due_at) == ("hours", datetime(2026, 11, 25, 5, tzinfo=UTC))
+
+
+def test_wrong_credentials_stop_the_target_at_once_and_one_probe_per_interval_goes_through() -> None:
+    clock, circuits = Clock(), Circuits()
+    gates = Gates(circuits, clock)  # type: ignore[arg-type]
+    gates.report(TARGET, AUTH)
+    wait = gates.hold(TARGET)
+    assert wait is not None
+    assert (wait.why, wait.code, wait.due_at) == ("circuit", "http.401", clock.now + PROBE_EVERY)
+
+    clock.now += PROBE_EVERY
+    assert gates.hold(TARGET) is None, "the probe"
+    assert gates.hold(TARGET) is not None, "and nobody behind it"
+
+
+def test_a_success_closes_the_circuit_for_everybody() -> None:
+    clock, circuits = Clock(), Circuits()
+    mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
+    mine.report(TARGET, AUTH)
+    assert other.hold(TARGET) is not None
+    mine.report(TARGET, Delivered())
+    clock.now += CIRCUIT_CACHE
+    assert other.hold(TARGET) is None
+
+
+def test_news_of_another_worker_arrives_within_the_age_of_the_cache() -> None:
+    clock, circuits = Clock(), Circuits()
+    mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
+    assert other.hold(TARGET) is None
+    for _ in range(5):
+        mine.report(TARGET, DOWN)
+    clock.now += CIRCUIT_CACHE
+    assert other.hold(TARGET) is not None
+
+
+def test_a_rate_spreads_deliveries_instead_of_blocking_workers() -> None:
+    slow = replace(TARGET, retry=RetryPolicy(per_second=2))
+    gates = Gates(Circuits(), Clock())  # type: ignore[arg-type]
+    results = [gates.hold(slow) for _ in range(4)]
+    assert results[:3] == [None, None, None], "what starts within a second goes at once"
+    assert results[3] is not None
+    assert results[3].due_at - Clock().now == timedelta(seconds=1.5)
