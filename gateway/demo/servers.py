@@ -140,7 +140,7 @@ class RabbitNode:
         return Child(
             command,
             account=self._account,
-            environment=self._environment(),
+            environment=self.environment(),
             folder=self._folder,
             log=self._folder / f"{name}.log",
         )
@@ -166,7 +166,7 @@ class RabbitNode:
         if self._account:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_", "GATEWAY_"))}
         folder = self._folder
         return inherited | {

@@ -48,7 +48,7 @@ def memory_alarm(node: RabbitNode) -> Iterator[None]:
 def set_watermark(node: RabbitNode, size: str) -> None:
     program = find_program("rabbitmqctl", "/usr/lib/rabbitmq/bin", "/opt/rabbitmq/sbin")
     command = [str(program), "set_vm_memory_high_watermark", "absolute", size]
-    subprocess.run(command, env=node._environment(), check=True, capture_output=True, timeout=60)
+    subprocess.run(command, env=node.environment(), check=True, capture_output=True, timeout=60)
 
 
 def test_every_confirmed_message_is_there_after_the_node_was_killed_in_the_middle(
