@@ -199,6 +199,11 @@ def show_case(
 @contextlib.contextmanager
 def _store(config: Path | None) -> Iterator[Store]:
     settings = settings_for(config)
+    if not settings.database_url and not (settings.home / "gateway.db").exists():
+        raise GatewayError(
+            f"there is no installation in {settings.home}: set GATEWAY_HOME (or GATEWAY_DATABASE_URL), "
+            "or start one with `gateway run`"
+        )
     keys = KeyRing.load(settings.home / "keys", create=False)
     store = Store.open(settings.effective_database_url, keys=keys, clock=utc_now)
     try:
