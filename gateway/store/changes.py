@@ -21,7 +21,7 @@ from gateway.delivery import ENDED, OPEN, Delivery, DeliveryState, require_deliv
 from gateway.errors import Conflict, NotFound
 from gateway.store import tables as t
 from gateway.store.session import Record, one_of
-from gateway.store.writer import Transaction
+from gateway.store.writer import RowLocked, Transaction
 from gateway.submission import SubmissionState
 
 GENESIS = "0" * 64
@@ -30,7 +30,8 @@ SYSTEM = "gateway"
 """Actor of what no person and no named worker did."""
 
 _LOCK_SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id")).with_for_update()
-_LOCK_SUBMISSION_AT_ONCE = _LOCK_SUBMISSION.with_for_update(nowait=True)
+_LOCK_SUBMISSION_AT_ONCE = _LOCK_SUBMISSION.with_for_update(skip_locked=True)
+_EXISTS = select(t.submission.c.submission_id).where(t.submission.c.submission_id == bindparam("id"))
 _DELIVERY = select(t.delivery).where(t.delivery.c.delivery_id == bindparam("id"))
 _OWNER = select(t.delivery.c.submission_id).where(t.delivery.c.delivery_id == bindparam("id"))
 _COUNT_OPEN = (
@@ -206,9 +207,11 @@ class Change:
 
 @contextmanager
 def changing(tx: Transaction, submission_id: str) -> Iterator[Change]:
-    """Lock a submission, change what belongs to it, write the events. Raises NotFound."""
+    """Lock a submission, change what belongs to it, write the events. Raises NotFound, and RowLocked to the writer."""
     row = tx.row(_LOCK_SUBMISSION if tx.patient else _LOCK_SUBMISSION_AT_ONCE, {"id": submission_id})
     if row is None:
+        if tx.row(_EXISTS, {"id": submission_id}) is not None:
+            raise RowLocked(submission_id)
         raise NotFound("there is no such submission")
     change = Change(tx, row)
     yield change

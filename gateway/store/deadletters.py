@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -235,7 +235,8 @@ def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: st
             details={"reason": reason, "redrive": True},
             attempts=0,
             claims=0,
-            first_due=tx.now,
+            # Always later than the creation: that is how a delivery shows that it had an end before.
+            first_due=max(tx.now, delivery.created_at + timedelta(microseconds=1)),
             due_at=tx.now,
             failure=None,
             code=None,

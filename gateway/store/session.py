@@ -21,8 +21,7 @@ Record = Any
 Parameters = Mapping[str, Any]
 Statement = Select[Any] | CompoundSelect[Any] | UpdateBase
 
-# Serialisation failure, deadlock, and a lock that was not waited for.
-_RACES = frozenset({"40001", "40P01", "55P03"})
+_RACES = frozenset({"40001", "40P01"})
 _STUCK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_BUSY")
 
 

@@ -1,8 +1,9 @@
 """One thread that writes. What arrives together is committed together, so a disk flush is shared by many.
 
-A job is a function of a `Transaction`. Each job runs behind its own savepoint, so one that fails fails alone; its
-future is resolved only after the commit that carries it. Measured reasons: two SQLite writers gain nothing and ruin the
-latency, and grouped commits make full synchronous writing nearly free.
+A job is a function of a `Transaction`. One that fails fails alone: before it wrote anything the others go on without
+it, afterwards the transaction is rolled back and each job gets its own. A future is resolved only after the commit that
+carries it. Measured reasons: two SQLite writers gain nothing and ruin the latency, grouped commits make full
+synchronous writing nearly free, and a savepoint per job would cost two of the ten round trips that a job takes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy import Connection, Engine
 
 from gateway.errors import Conflict, StoreUnavailable
 from gateway.store.keys import KeyRing
-from gateway.store.session import DatabaseError, Session
+from gateway.store.session import DatabaseError, Parameters, Session, Statement
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -41,9 +42,22 @@ class Transaction(Session):
     def __init__(self, connection: Connection, now: datetime, keys: KeyRing, *, patient: bool) -> None:
         super().__init__(connection)
         self.patient = patient
+        self.writes = 0
         self.now = now
         self.keys = keys
         self.has_outbox_rows = False
+
+    def execute(self, statement: Statement, parameters: Parameters | None = None) -> int:
+        self.writes += 1
+        return super().execute(statement, parameters)
+
+    def execute_many(self, statement: Statement, rows: Sequence[Parameters]) -> None:
+        self.writes += 1
+        super().execute_many(statement, rows)
+
+
+class RowLocked(Exception):
+    """Another process is changing this row, and this transaction may not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +143,14 @@ class Writer:
         if not jobs:
             return
         try:
-            with self._engine.connect() as connection:
-                results, has_outbox_rows = self._transact(connection, jobs)
+            results, has_outbox_rows = self._transact(jobs)
+        except _Spoiled as spoiled:
+            if len(jobs) == 1:
+                jobs[0].future.set_exception(_verdict(spoiled.error))
+                return
+            for job in jobs:
+                self._write([job])
+            return
         except Exception as error:  # whatever it is, it must not end this thread
             unavailable = StoreUnavailable(f"nothing was committed ({_name(error)}); repeat later")
             for job in jobs:
@@ -146,49 +166,30 @@ class Writer:
         if has_outbox_rows:
             self._on_outbox()
 
-    def _transact(self, connection: Connection, jobs: Sequence[_Job[Any, Any]]) -> tuple[list[Any], bool]:
-        with connection.begin():
-            tx = Transaction(connection, self._now(connection), self._keys, patient=len(jobs) == 1)
-            results: dict[int, Any] = {}
-            ordered = sorted(range(len(jobs)), key=lambda i: jobs[i].key)
-            # Grouped work first: accepting is what senders wait for, and it never waits for another row.
-            ordered.sort(key=lambda i: isinstance(jobs[i].work, _Single))
-            for work, indexes in _groups(ordered, jobs):
-                answers = self._run_group(tx, work, [jobs[i].payload for i in indexes])
-                results.update(zip(indexes, answers, strict=True))
-        return [results[i] for i in range(len(jobs))], tx.has_outbox_rows
-
-    def _run_group(self, tx: Transaction, work: Any, payloads: list[Any]) -> Sequence[Any]:
-        if len(payloads) > 1:
-            try:
-                return _behind_savepoint(tx, lambda: work(tx, payloads))
-            except DatabaseError as error:
-                if error.kind == "lost":
-                    raise
-            except Exception:  # one of them is at fault: each shows for itself  # noqa: S110
-                pass
-        return [self._run_single(tx, work, payload) for payload in payloads]
-
-    def _run_single(self, tx: Transaction, work: Any, payload: Any) -> Any:
-        """The result or the exception of one job. Raises only what ends the whole batch."""
+    def _transact(self, jobs: Sequence[_Job[Any, Any]]) -> tuple[list[Any], bool]:
+        """Results (or exceptions) of all jobs, committed. A job that is alone may try again after a lost race."""
         for attempt in range(1, _TRIES + 1):
             try:
-                return _behind_savepoint(tx, lambda: work(tx, [payload]))[0]
-            except DatabaseError as error:
-                if error.kind == "lost":
+                with self._engine.connect() as connection, connection.begin():
+                    tx = Transaction(connection, self._now(connection), self._keys, patient=len(jobs) == 1)
+                    results = _run(tx, jobs)
+                return results, tx.has_outbox_rows
+            except _Spoiled as spoiled:
+                if len(jobs) > 1 or attempt == _TRIES or not _worth_repeating(spoiled.error):
                     raise
-                if error.kind == "race" and not tx.patient:
-                    return _LATER
-                # A lost race, for a lock or for a key: the repeat finds what the winner left.
-                if error.kind == "refused" or attempt == _TRIES:
-                    return _verdict(error)
-            except Exception as error:
-                return error
         raise AssertionError("unreachable")
 
 
 _LATER = object()
 """Result of a job that met another process's lock: it runs again, alone, after this commit."""
+
+
+class _Spoiled(Exception):
+    """A job failed after it wrote something: the transaction that it shares with others has to be rolled back."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 class _Single:
@@ -203,6 +204,18 @@ class _Single:
         return [self._work(tx)]
 
 
+def _run(tx: Transaction, jobs: Sequence[_Job[Any, Any]]) -> list[Any]:
+    """Every job's result or exception, in the jobs' order; nothing is committed yet."""
+    results: dict[int, Any] = {}
+    ordered = sorted(range(len(jobs)), key=lambda i: jobs[i].key)
+    # Grouped work first: accepting is what senders wait for, and it never waits for another row.
+    ordered.sort(key=lambda i: isinstance(jobs[i].work, _Single))
+    for work, indexes in _groups(ordered, jobs):
+        answers = _run_group(tx, work, [jobs[i].payload for i in indexes])
+        results.update(zip(indexes, answers, strict=True))
+    return [results[i] for i in range(len(jobs))]
+
+
 def _groups(ordered: Iterable[int], jobs: Sequence[_Job[Any, Any]]) -> Iterable[tuple[Any, list[int]]]:
     """Grouped work gathered under its function, single work in order."""
     gathered: dict[Any, list[int]] = {}
@@ -211,23 +224,53 @@ def _groups(ordered: Iterable[int], jobs: Sequence[_Job[Any, Any]]) -> Iterable[
     return gathered.items()
 
 
-def _behind_savepoint(tx: Transaction, run: Callable[[], Sequence[T]]) -> Sequence[T]:
-    tx.command("SAVEPOINT job")
-    try:
-        result = run()
-    except Exception:
+def _run_group(tx: Transaction, work: Any, payloads: list[Any]) -> Sequence[Any]:
+    """Several jobs in one call, behind a savepoint; if that fails, one is at fault, and each shows for itself."""
+    if len(payloads) > 1:
+        tx.command("SAVEPOINT grouped")
         try:
-            tx.command("ROLLBACK TO SAVEPOINT job")
-        except DatabaseError as error:
-            # The savepoint went with its transaction (SQLite does that when the disk is full): nothing may follow it.
-            raise DatabaseError("lost", str(error)) from None
-        raise
-    tx.command("RELEASE SAVEPOINT job")
-    return result
+            results: Sequence[Any] = work(tx, payloads)
+        except Exception as error:
+            if isinstance(error, DatabaseError) and error.kind == "lost":
+                raise
+            # SQLite may have ended the transaction with its savepoint; then this fails too, and with it the batch.
+            tx.command("ROLLBACK TO SAVEPOINT grouped")
+        else:
+            tx.command("RELEASE SAVEPOINT grouped")
+            return results
+    return [_run_single(tx, work, payload) for payload in payloads]
 
 
-def _verdict(error: DatabaseError) -> Exception:
-    """What one job is told when the database did not take its change."""
+def _run_single(tx: Transaction, work: Any, payload: Any) -> Any:
+    """The result of one job, or its exception when nothing was written before it."""
+    writes = tx.writes
+    try:
+        return work(tx, [payload])[0]
+    except RowLocked as error:
+        if tx.writes == writes and not tx.patient:
+            return _LATER
+        raise _Spoiled(error) from None
+    except DatabaseError as error:
+        if error.kind == "lost":
+            raise
+        raise _Spoiled(error) from None
+    except Exception as error:
+        if tx.writes == writes:
+            return error
+        raise _Spoiled(error) from None
+
+
+def _worth_repeating(error: Exception) -> bool:
+    """A lost race, for a lock or for a key: the repeat finds what the winner left."""
+    return isinstance(error, RowLocked) or (isinstance(error, DatabaseError) and error.kind in ("race", "conflict"))
+
+
+def _verdict(error: Exception) -> Exception:
+    """What one job is told that failed on its own."""
+    if isinstance(error, RowLocked):
+        return StoreUnavailable("another process holds this row for too long; repeat later")
+    if not isinstance(error, DatabaseError):
+        return error
     if error.kind == "conflict":
         return Conflict("the database refused the change: it contradicts what is stored")
     return StoreUnavailable(f"the database refused the change ({error}); repeat later")
