@@ -98,8 +98,8 @@ def fresh_rabbitmq_url(request: pytest.FixtureRequest, rabbitmq_url: str) -> Ite
     else:
         node: servers.RabbitNode = request.getfixturevalue("rabbitmq_node")
         node.start()  # a test before this one may have failed with the node down
-        # Not deleted afterwards: 3.10.8 crashes its dead-letter workers when a virtual host with at-least-once queues goes
-        # after a restart, and declarations elsewhere fail for a while. The node is thrown away anyway.
+        # Not deleted afterwards: 3.10.8 crashes its dead-letter workers when a virtual host with at-least-once queues
+        # goes after a restart, and declarations elsewhere fail for a while. The node is thrown away anyway.
         yield node.create_vhost(name)
 
 
