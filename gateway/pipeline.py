@@ -62,19 +62,31 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
     try:
         checked = await loop.run_in_executor(gateway.check_pool, check, gateway, submission)
         if checked.decision == "reject":
-            await asyncio.wrap_future(gateway.store.reject(submission, checked))
             raise Refused(422, "not_valid", "The data is not valid.", findings=checked.findings)
         targets = gateway.packages.services[checked.service].targets
         kept = await asyncio.wrap_future(gateway.store.accept(submission, checked, targets, content))
+    except Refused as refusal:
+        await loop.run_in_executor(gateway.check_pool, content.discard)
+        # What was accepted stays accepted, also when the configuration has changed since and the sender repeats it.
+        if first := await asyncio.to_thread(first_answer, gateway, submission):
+            return first
+        if refusal.code == "not_valid":
+            await asyncio.wrap_future(gateway.store.reject(submission, checked))
+        raise
     except BaseException:
         await loop.run_in_executor(gateway.check_pool, content.discard)
         raise
     if isinstance(kept, KeyReused):
-        await loop.run_in_executor(gateway.check_pool, content.discard)
         raise Refused(409, "key_reused", "This Idempotency-Key was used before, with other content.")
-    if not kept.created:
-        await loop.run_in_executor(gateway.check_pool, content.discard)
     return kept
+
+
+def first_answer(gateway: Gateway, submission: Submission) -> Accepted | None:
+    """The answer that the same message got before, if it was accepted then."""
+    if submission.inbox_key is None:
+        return None
+    found = gateway.store.find_by_key(submission.channel, submission.client, submission.inbox_key, submission.digest)
+    return found if isinstance(found, Accepted) else None
 
 
 def check(gateway: Gateway, submission: Submission) -> Checked:
