@@ -1,5 +1,6 @@
 """Everything the gateway keeps. `Store` is the only door; the other modules are behind it."""
 
+from gateway.store.content import ContentDamaged, ContentErased
 from gateway.store.keys import KeyRing
 from gateway.store.records import (
     Accepted,
@@ -18,6 +19,8 @@ __all__ = [
     "Accepted",
     "AttemptStart",
     "Claimed",
+    "ContentDamaged",
+    "ContentErased",
     "DeadLetter",
     "DeliveryView",
     "KeyReused",
