@@ -5,10 +5,14 @@ personal data.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from gateway.delivery import Dead, Delivered, Delivery, Outcome, Wait
+
+if TYPE_CHECKING:
+    from gateway.store import Standing
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -56,6 +60,21 @@ class Metrics:
             "gateway_sweep_requeued_total", "Deliveries that were due and nowhere, queued again", registry=self.registry
         )
 
+        self._open = Gauge("gateway_open_deliveries", "Open deliveries", ["target", "state"], registry=self.registry)
+        self._dead_open = Gauge(
+            "gateway_dead_letters_open",
+            "Dead letters that wait for a person",
+            ["target", "class"],
+            registry=self.registry,
+        )
+        self._outbox = Gauge("gateway_outbox_rows", "Due and not confirmed by the broker", registry=self.registry)
+        self._outbox_oldest = Gauge(
+            "gateway_outbox_oldest_seconds", "How long the oldest of them has been due", registry=self.registry
+        )
+        self._circuit = Gauge(
+            "gateway_target_circuit", "Circuit of a target: 0 closed, 2 open", ["target"], registry=self.registry
+        )
+
     def kept(self, service: str, channel: str, result: str) -> None:
         self._submissions.labels(service, channel, result).inc()
 
@@ -77,6 +96,17 @@ class Metrics:
 
     def swept(self, count: int) -> None:
         self._swept.inc(count)
+
+    def standing(self, standing: Standing) -> None:
+        """What is open in the whole installation, as the database has it now."""
+        for gauge, numbers in ((self._open, standing.deliveries), (self._dead_open, standing.dead_letters)):
+            gauge.clear()
+            for labels, number in numbers.items():
+                gauge.labels(*labels).set(number)
+        self._outbox.set(standing.outbox_rows)
+        self._outbox_oldest.set(standing.outbox_oldest_seconds)
+        for target, state in standing.circuits.items():
+            self._circuit.labels(target).set(2 if state == "open" else 0)
 
     def render(self) -> bytes:
         """The exposition that `/metrics` answers with (`CONTENT_TYPE`)."""

@@ -47,8 +47,10 @@ async def ready(request: Request) -> Response:
 
 @router.get("/metrics", **openapi.METRICS)
 async def metrics(request: Request) -> Response:
-    """Prometheus' text form, for this process."""
-    return Response(api_of(request).gateway.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+    """Prometheus' text form: counters of this process, gauges of the whole installation."""
+    gateway = api_of(request).gateway
+    gateway.metrics.standing(await asyncio.to_thread(gateway.store.standing, gateway.clock()))
+    return Response(gateway.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 
 @router.get("/.well-known/jwks.json", **openapi.JWKS)

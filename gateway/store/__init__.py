@@ -11,6 +11,7 @@ from gateway.store.records import (
     KeyReused,
     NotClaimable,
     OutboxRow,
+    Standing,
     SubmissionView,
 )
 from gateway.store.store import Store
@@ -27,6 +28,7 @@ __all__ = [
     "KeyRing",
     "NotClaimable",
     "OutboxRow",
+    "Standing",
     "Store",
     "SubmissionView",
 ]

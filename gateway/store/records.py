@@ -200,3 +200,18 @@ class SubmissionView:
     final: bool
     deliveries: Sequence[DeliveryView] = ()
     events: Sequence[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is open at one moment.
+
+    deliveries: (target, state) → number. dead_letters: (target, class) → number of open ones.
+    outbox_rows: due and not yet confirmed by the broker; outbox_oldest_seconds: since when. circuits: target → state.
+    """
+
+    deliveries: Mapping[tuple[str, str], int]
+    dead_letters: Mapping[tuple[str, str], int]
+    outbox_rows: int
+    outbox_oldest_seconds: float
+    circuits: Mapping[str, str]

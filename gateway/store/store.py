@@ -40,6 +40,7 @@ from gateway.store.records import (
     KeyReused,
     NotClaimable,
     OutboxRow,
+    Standing,
     SubmissionView,
 )
 from gateway.store.session import DatabaseError, Session
@@ -212,6 +213,11 @@ class Store:
         """Deliveries by state."""
         with self._read() as session:
             return views.counts(session)
+
+    def standing(self, now: datetime) -> Standing:
+        """What is open right now, for gauges."""
+        with self._read() as session:
+            return views.standing(session, now)
 
     # -- relay and sweep
 

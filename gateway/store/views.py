@@ -8,14 +8,14 @@ from typing import Any, cast
 
 from sqlalchemy import and_, bindparam, func, or_, select, union
 
-from gateway.delivery import Delivery
+from gateway.delivery import OPEN, Delivery
 from gateway.errors import NotFound
 from gateway.store import tables as t
 from gateway.store.changes import delivery_of
 from gateway.store.intake import read_record
 from gateway.store.keys import KeyRing
 from gateway.store.parts import open_part
-from gateway.store.records import Attempt, DeadGroup, DeadLetter, DeliveryView, Event, SubmissionView
+from gateway.store.records import Attempt, DeadGroup, DeadLetter, DeliveryView, Event, Standing, SubmissionView
 from gateway.store.session import Record, Session, one_of
 from gateway.submission import Attachment, Channel, Checked, Kind, Part, Submission
 from xoev_schemas.findings import Finding
@@ -318,3 +318,28 @@ def counts(session: Session) -> dict[str, int]:
     """Deliveries by state: what every night must add up."""
     rows = session.rows(select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state))
     return {row.state: row.deliveries for row in rows}
+
+
+def standing(session: Session, now: datetime) -> Standing:
+    """What is open right now, for gauges."""
+    delivery, letter, row = t.delivery.c, t.dead_letter.c, t.outbox.c
+    by_state = (
+        select(delivery.target, delivery.state, func.count().label("number"))
+        .where(one_of(delivery.state, sorted(OPEN)))
+        .group_by(delivery.target, delivery.state)
+    )
+    by_class = (
+        select(letter.target, letter.failure, func.count().label("number"))
+        .where(letter.state == "open")
+        .group_by(letter.target, letter.failure)
+    )
+    due: Any = select(func.count().label("number"), func.min(row.publish_at).label("oldest"))
+    outbox = session.row(due.where(row.publish_at <= now))
+    oldest = outbox.oldest if outbox is not None else None
+    return Standing(
+        deliveries={(r.target, r.state): r.number for r in session.rows(by_state)},
+        dead_letters={(r.target or "", r.failure): r.number for r in session.rows(by_class)},
+        outbox_rows=outbox.number if outbox is not None else 0,
+        outbox_oldest_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
+        circuits={r.target: r.state["state"] for r in session.rows(select(t.circuit))},
+    )

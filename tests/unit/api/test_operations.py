@@ -155,3 +155,13 @@ def test_the_description_is_not_public_in_production(sender: Sender, monkeypatch
     with TestClient(create_app(sender.gateway, pipeline)) as http:
         for path in ("/openapi.json", "/docs", "/redoc"):
             assert code_of(http.get(path)) == (404, "not_found")
+
+
+def test_metrics_say_what_is_open_in_the_whole_installation(sender: Sender) -> None:
+    assert sender.send().status_code == 202
+
+    text = sender.http.get("/metrics").text
+
+    assert 'gateway_open_deliveries{state="queued",target="hundesteuer"} 1.0' in text
+    assert "gateway_outbox_rows 3.0" in text
+    assert "gateway_outbox_oldest_seconds" in text
