@@ -18,7 +18,6 @@ import http.client
 import json
 import os
 import queue
-import re
 import signal
 import sqlite3
 import sys
@@ -142,7 +141,8 @@ WRAPPING = AESGCM(bytes.fromhex((Path(CONFIG["home"]) / "keys" / "content-1.key"
 
 def parsed(data: bytes) -> etree._Element:
     root = etree.fromstring(data, PARSER)
-    assert not root.getroottree().docinfo.doctype
+    docinfo: Any = root.getroottree().docinfo
+    assert not docinfo.doctype
     return root
 
 
@@ -199,9 +199,7 @@ def accepted_rows(client: str, inbox_key: str, metadata: bytes, data: bytes) -> 
     assert XSD.validate(root)
     digest = hashlib.sha512("\n".join((SERVICE, "new", "", parts[1][0][5])).encode()).hexdigest()
     first = event((0, "0" * 64), submission, now, "submission.accepted", None, new="accepted", actor=client)
-    queued = event(
-        head(first), submission, now, "delivery.queued", delivery, new="queued", details={"target": TARGET}
-    )
+    queued = event(head(first), submission, now, "delivery.queued", delivery, new="queued", details={"target": TARGET})
     kept = (submission, case, "rest", client, inbox_key, digest, SERVICE, None, "stadtkasse", "new", "accepted")
     judged = (SCHEMA, etree.QName(root).localname, True, "accept", False, SCHEMA, "application/xml", "2.1.0", None)
     wrapped = nonce + WRAPPING.encrypt(nonce, data_key, submission.encode())
@@ -210,9 +208,7 @@ def accepted_rows(client: str, inbox_key: str, metadata: bytes, data: bytes) -> 
         "key": [(submission, 1, wrapped, True, now)],
         "part": [part for part, _ in parts],
         "chunk": [chunk for _, chunk in parts],
-        "delivery": [
-            (delivery, submission, TARGET, SERVICE, "stadtkasse", "queued", 0, 0, 0, 0, False, now, now, now)
-        ],
+        "delivery": [(delivery, submission, TARGET, SERVICE, "stadtkasse", "queued", 0, 0, 0, 0, False, now, now, now)],
         "outbox": [(delivery, submission, TARGET, SERVICE, 1, now, now)],
         "event": [first, queued],
     }

@@ -17,7 +17,6 @@ DOGS = 7
 """With every field filled they make 10 KiB."""
 
 
-
 def message() -> bytes:
     """The shipped sample with its dog, which has every field, repeated; without what refers to attachments."""
     sample = shipped_folder() / "services" / SERVICE / "samples" / "everything-filled-xml" / "data.xml"

@@ -1,6 +1,6 @@
 """One part of the gateway that the command line does not offer alone: intake of the embedded shape, without workers.
 
-    python -m tests.benchmarks.part FILE        gateway.yaml; serves until SIGTERM
+python -m tests.benchmarks.part FILE        gateway.yaml; serves until SIGTERM
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def processes(commands: Mapping[str, Sequence[str]], port: int, log: Path) -> It
             process = subprocess.Popen([sys.executable, *command], stdin=subprocess.PIPE, stdout=output, stderr=output)
             stack.callback(_end, process)
             started[role] = process
-        wait_until(lambda: _listens(port, started), "the intake to listen")
+        wait_until(lambda: _listens(port, started, log), "the intake to listen")
         yield Processes(port, started)
 
 
@@ -87,10 +87,10 @@ def free_port() -> int:
     return port
 
 
-def _listens(port: int, started: Mapping[str, subprocess.Popen[bytes]]) -> bool:
+def _listens(port: int, started: Mapping[str, subprocess.Popen[bytes]], log: Path) -> bool:
     ended = [role for role, process in started.items() if process.poll() is not None]
     if ended:
-        raise RuntimeError(f"ended at once: {', '.join(ended)}")
+        raise RuntimeError(f"ended at once: {', '.join(ended)}\n{log.read_text(errors='replace')[-2000:]}")
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 

@@ -1,9 +1,10 @@
-"""The two sides of the comparison, as command lines: the gateway, and the bare loop on a database of the same tables."""
+"""The two sides of the comparison, as command lines: the gateway, and the bare loop on the same tables."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import sqlite3
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,8 +60,6 @@ class Side:
             with psycopg.connect(self.database_url) as connection:
                 row = connection.execute(statement.encode()).fetchone()
         else:
-            import sqlite3
-
             with contextlib.closing(sqlite3.connect(self.database_url.removeprefix("sqlite:///"))) as database:
                 row = database.execute(statement).fetchone()
         assert row
@@ -69,12 +68,13 @@ class Side:
     @contextlib.contextmanager
     def accepting(self) -> Iterator[Processes]:
         """Intake alone: nothing takes the outbox away."""
-        with self._running({"serve": self._command("serve")}) as running:
+        with processes({"serve": self._command("serve")}, self.port, self.folder / "log") as running:
             yield running
 
     @contextlib.contextmanager
     def complete(self) -> Iterator[Processes]:
-        with self._running({role: self._command(role) for role in self.shape.roles}) as running:
+        commands = {role: self._command(role) for role in self.shape.roles}
+        with processes(commands, self.port, self.folder / "log") as running:
             yield running
 
     def _command(self, role: str) -> list[str]:
@@ -84,11 +84,6 @@ class Side:
         if role == "serve" and not self.shape.rabbit:
             return ["-m", "tests.benchmarks.part", file]
         return ["-m", "gateway", role, "--config", file]
-
-    @contextlib.contextmanager
-    def _running(self, commands: dict[str, list[str]]) -> Iterator[Processes]:
-        with processes(commands, self.port, self.folder / "log") as running:
-            yield running
 
 
 def prepare(side: str, shape: Shape, department_port: int) -> Side:

@@ -1,0 +1,141 @@
+"""The figures as a page: ratios first, because absolute numbers depend on the machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from tests.benchmarks.checking import Checks
+from tests.benchmarks.comparing import Measured, Plan
+from tests.benchmarks.message import message
+from tests.benchmarks.steps import Steps
+
+Table = Sequence[Sequence[str]]
+"""Rows of cells; the first is the head."""
+
+AIMS = {"accepting": 0.6, "end to end": 0.5}
+
+_ABOUT = """\
+Made by `make bench` (`.venv/bin/python -m tests.benchmarks --write PATH`). The bare loop (`tests/benchmarks/bare.py`)
+is straight-line code that does the same work for this one message and writes the same rows as durably: token, hashes,
+encryption, parse, XSD, group commit; then publish with confirms, consume, read back, one SOAP call, state rows. Both
+ran by turns in the same minutes. **Compare ratios; absolute numbers are indicative.**"""
+_RATIOS = """\
+*by rate*: the gateway's submissions per second divided by the bare loop's. *by CPU*: the bare loop's CPU time per
+submission divided by the gateway's (servers of databases and queues not counted); steadier where others use the machine
+too."""
+_SPENT = """\
+Each step alone, embedded, CPU of all its threads. *the rest* is what a running process needs beyond the sum: HTTP
+server, framework, limits and headers, changes of threads and the wait for Python's lock (delivering: queue and outbox
+too). A token is verified once and then remembered."""
+
+_CHECK = "An XBau 2.6 message of 10 KiB. Parsing refuses every DOCTYPE and counts depth, elements and attributes."
+
+
+def page(results: Mapping[str, Mapping[str, Measured]], steps: tuple[Steps, Steps], checks: Checks, plan: Plan) -> str:
+    """results: shape → side → figures. steps: of accepting and of delivering. checks: empty without test data."""
+    parts = [
+        "# Benchmarks",
+        _ABOUT,
+        "## Gateway : bare loop",
+        table(ratios(results)),
+        _RATIOS,
+        "## Figures",
+        table(figures(results)),
+        f"Accepted/s and CPU with {plan.crowd} connections, latency with {plan.moderate}; a message of "
+        f"{len(message()) / 1024:.1f} KiB; {plan.accept} accepted, {plan.deliver} delivered per turn, medians of "
+        f"{plan.rounds} turns. *delivered/s* counts from the first request to the last outcome on disk, accepting "
+        "included. Memory after the run.",
+    ]
+    parts += ["## What the time is spent on", table(spent(results, *steps)), _SPENT]
+    if checks:
+        rows = [[what, *(f"{c[name]:.2f}" for name in ("ratio", "us", "bare_us"))] for what, c in checks.items()]
+        parts += ["## The check against bare lxml", table([["what", "ratio", "µs", "lxml µs"], *rows]), _CHECK]
+    parts += ["## Where", "\n".join(f"- {line}" for line in where())]
+    return "\n\n".join(parts) + "\n"
+
+
+def ratios(results: Mapping[str, Mapping[str, Measured]]) -> Table:
+    rows = [["shape", "what", "by rate", "by CPU", "aim"]]
+    for shape, sides in results.items():
+        gateway, bare = sides["gateway"], sides["bare"]
+        rate = gateway.accept("per_second") / bare.accept("per_second")
+        cpu = bare.accept("cpu_us") / gateway.accept("cpu_us")
+        rows.append([shape, "accepting", f"{rate:.2f}", f"{cpu:.2f}", f"{AIMS['accepting']}"])
+        rate = gateway.deliver("per_second") / bare.deliver("per_second")
+        cpu = bare.deliver("cpu_us") / gateway.deliver("cpu_us")
+        rows.append([shape, "end to end", f"{rate:.2f}", f"{cpu:.2f}", f"{AIMS['end to end']}"])
+    return rows
+
+
+def figures(results: Mapping[str, Mapping[str, Measured]]) -> Table:
+    head = ["shape", "side", "accepted/s", "CPU µs", "p50 ms", "p99 ms", "generator busy"]
+    rows = [[*head, "delivered/s", "CPU µs", "memory MiB"]]
+    for shape, sides in results.items():
+        for side, measured in sides.items():
+            memory = measured.delivering[-1].rss_mib
+            rows.append(
+                [
+                    shape,
+                    side,
+                    *(f"{measured.accept(name):.0f}" for name in ("per_second", "cpu_us", "p50_ms", "p99_ms")),
+                    f"{measured.accept('generator_busy'):.0%}",
+                    *(f"{measured.deliver(name):.0f}" for name in ("per_second", "cpu_us")),
+                    ", ".join(f"{role} {mib:.0f}" for role, mib in memory.items()),
+                ]
+            )
+    return rows
+
+
+def spent(results: Mapping[str, Mapping[str, Measured]], accepting: Steps, delivering: Steps) -> Table:
+    rows = [["half", "step", "CPU µs"]]
+    rows += [["accept", name, f"{us:.0f}"] for name, us in accepting.items()]
+    embedded = results.get("embedded")
+    accept = embedded["gateway"].accept("cpu_us") if embedded else None
+    if embedded and accept is not None:
+        always = sum(us for name, us in accepting.items() if name != "token, first time")
+        rows.append(["accept", "the rest", f"{accept - always:.0f}"])
+    rows += [["deliver", name, f"{us:.0f}"] for name, us in delivering.items()]
+    if embedded and accept is not None:
+        rest = embedded["gateway"].deliver("cpu_us") - accept - sum(delivering.values())
+        rows.append(["deliver", "the rest", f"{rest:.0f}"])
+    return rows
+
+
+def where() -> list[str]:
+    libraries = ("lxml", "cryptography", "uvicorn", "fastapi", "zeep", "httpx", "sqlalchemy", "psycopg", "pika")
+    return [
+        f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {_cores()} cores, {_memory_gib():.0f} GiB, "
+        f"{platform.system()} {platform.release()}",
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
+        ", ".join(f"{name} {version(name)}" for name in libraries),
+    ]
+
+
+def table(rows: Table) -> str:
+    """GitHub's Markdown, columns aligned so that it reads well on a terminal too."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |" for row in rows]
+    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
+    return "\n".join(lines)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
+
+
+def _memory_gib() -> float:
+    line = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal:"))
+    return int(line.split()[1]) / 1024**2
