@@ -162,6 +162,6 @@ def test_metrics_say_what_is_open_in_the_whole_installation(sender: Sender) -> N
 
     text = sender.http.get("/metrics").text
 
-    assert 'gateway_open_deliveries{state="queued",target="hundesteuer"} 1.0' in text
+    assert 'gateway_open_deliveries{target="hundesteuer",state="queued"} 1.0' in text
     assert "gateway_outbox_rows 3.0" in text
     assert "gateway_outbox_oldest_seconds" in text
