@@ -157,7 +157,7 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     delivery = gateway.store.delivery(delivery_id)
     target = gateway.packages.targets[delivery.target]
     waits = delivery.state in (DeliveryState.QUEUED, DeliveryState.WAITING)
-    if waits and (hold := gateway.gates.hold(target)):
+    if waits and (hold := gateway.gates.hold(target, delivery_id)):
         gateway.store.postpone(delivery_id, hold.due_at, hold.why, hold.rung).result()
         return
     claim = gateway.store.claim(delivery_id, worker, gateway.settings.lease_seconds).result()

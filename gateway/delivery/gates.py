@@ -21,6 +21,10 @@ CIRCUIT_CACHE = timedelta(seconds=1)
 """How old a circuit read from the database may be: other workers' news arrives within this time."""
 
 
+NEAR = timedelta(seconds=1)
+"""A place in the row that is this near is taken at once."""
+
+
 class Gates:
     """One per process; thread-safe. The circuit is shared by all workers through the database."""
 
@@ -30,8 +34,9 @@ class Gates:
         self._lock = threading.Lock()
         self._circuits: dict[str, tuple[Circuit, datetime]] = {}
         self._next_slot: dict[str, datetime] = {}
+        self._reserved: dict[str, datetime] = {}
 
-    def hold(self, target: Target) -> Wait | None:
+    def hold(self, target: Target, delivery_id: str) -> Wait | None:
         """None = go. Else when to come back, and why (`hours`, `circuit`, `rate`)."""
         now = self._clock()
         opening = parse_hours(target.hours).next_open(now)
@@ -43,7 +48,7 @@ class Gates:
                 return Wait(circuit.probe_at or now, "circuit", code=circuit.why)
             if circuit.state == "open":
                 self._set(target.name, circuit.probing(now), now)
-            return self._pace(target, now)
+            return self._pace(target, delivery_id, now)
 
     def report(self, target: Target, outcome: Outcome) -> None:
         """What an attempt says about its target: every answer but *unavailable* and *auth* proves that it is there."""
@@ -58,15 +63,20 @@ class Gates:
             if changed != circuit:
                 self._set(target.name, changed, now)
 
-    def _pace(self, target: Target, now: datetime) -> Wait | None:
+    def _pace(self, target: Target, delivery_id: str, now: datetime) -> Wait | None:
+        """A place in the row of this process. Who has to wait keeps its place: it comes back once, and then goes."""
         per_second = target.retry.per_second
         if not per_second:
             return None
+        reserved = self._reserved.pop(delivery_id, None)
+        if reserved is not None and reserved <= now + NEAR:
+            return None
         slot = max(self._next_slot.get(target.name, now), now)
-        if slot > now + timedelta(seconds=1):
-            return Wait(slot, "rate")
         self._next_slot[target.name] = slot + timedelta(seconds=1 / per_second)
-        return None
+        if slot <= now + NEAR:
+            return None
+        self._reserved[delivery_id] = slot
+        return Wait(slot, "rate")
 
     def _circuit(self, target: str, now: datetime) -> Circuit:
         known = self._circuits.get(target)

@@ -27,6 +27,7 @@ from gateway.mapping.language import (
 )
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location, scalar_text
 from gateway.mapping.paths import Hit, Path, hits
+from gateway.mapping.problems import Place
 from gateway.mapping.values import Json, WrongValue, convert, to_boolean
 from xoev_schemas.documents import Document, XmlDocument
 from xoev_schemas.findings import Finding, Severity, Text, has_errors, mask
@@ -41,9 +42,13 @@ class TraceLine:
     """
 
     target: str
-    rule: str
+    place: Place = field(repr=False)
     hit: Hit = field(repr=False)
     value: Json = field(repr=False)
+
+    @property
+    def rule(self) -> str:
+        return self.place.label
 
     @property
     def source(self) -> str:
@@ -204,7 +209,7 @@ class _Run:
             if len(found) > 1 and not path.picks_one:
                 self._several(rule.common, path, target, len(found))
             value = self._converted(rule, found[0], target)
-            self._trace.append(TraceLine(target, rule.common.place.label, found[0], value))
+            self._trace.append(TraceLine(target, rule.common.place, found[0], value))
             return value
         return None
 

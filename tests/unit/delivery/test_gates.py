@@ -46,12 +46,12 @@ AUTH = Wait(datetime(2026, 11, 24, tzinfo=UTC), "retry", failure="auth", code="h
 
 
 def test_an_open_target_without_trouble_lets_everything_through() -> None:
-    assert Gates(Circuits(), Clock()).hold(TARGET) is None  # type: ignore[arg-type]
+    assert Gates(Circuits(), Clock()).hold(TARGET, "d") is None  # type: ignore[arg-type]
 
 
 def test_outside_its_hours_a_delivery_waits_for_the_opening() -> None:
     closed = replace(TARGET, hours="Mo-Fr 06:00-08:00")
-    wait = Gates(Circuits(), Clock()).hold(closed)  # type: ignore[arg-type]
+    wait = Gates(Circuits(), Clock()).hold(closed, "d")  # type: ignore[arg-type]
     assert wait is not None
     assert (wait.why, wait.due_at) == ("hours", datetime(2026, 11, 25, 5, tzinfo=UTC))
 
@@ -60,39 +60,46 @@ def test_wrong_credentials_stop_the_target_at_once_and_one_probe_per_interval_go
     clock, circuits = Clock(), Circuits()
     gates = Gates(circuits, clock)  # type: ignore[arg-type]
     gates.report(TARGET, AUTH)
-    wait = gates.hold(TARGET)
+    wait = gates.hold(TARGET, "d")
     assert wait is not None
     assert (wait.why, wait.code, wait.due_at) == ("circuit", "http.401", clock.now + PROBE_EVERY)
 
     clock.now += PROBE_EVERY
-    assert gates.hold(TARGET) is None, "the probe"
-    assert gates.hold(TARGET) is not None, "and nobody behind it"
+    assert gates.hold(TARGET, "d") is None, "the probe"
+    assert gates.hold(TARGET, "d") is not None, "and nobody behind it"
 
 
 def test_a_success_closes_the_circuit_for_everybody() -> None:
     clock, circuits = Clock(), Circuits()
     mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
     mine.report(TARGET, AUTH)
-    assert other.hold(TARGET) is not None
+    assert other.hold(TARGET, "d") is not None
     mine.report(TARGET, Delivered())
     clock.now += CIRCUIT_CACHE
-    assert other.hold(TARGET) is None
+    assert other.hold(TARGET, "d") is None
 
 
 def test_news_of_another_worker_arrives_within_the_age_of_the_cache() -> None:
     clock, circuits = Clock(), Circuits()
     mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
-    assert other.hold(TARGET) is None
+    assert other.hold(TARGET, "d") is None
     for _ in range(5):
         mine.report(TARGET, DOWN)
     clock.now += CIRCUIT_CACHE
-    assert other.hold(TARGET) is not None
+    assert other.hold(TARGET, "d") is not None
 
 
-def test_a_rate_spreads_deliveries_instead_of_blocking_workers() -> None:
+def test_a_rate_spreads_deliveries_and_each_waits_for_its_own_place_only_once() -> None:
     slow = replace(TARGET, retry=RetryPolicy(per_second=2))
-    gates = Gates(Circuits(), Clock())  # type: ignore[arg-type]
-    results = [gates.hold(slow) for _ in range(4)]
-    assert results[:3] == [None, None, None], "what starts within a second goes at once"
-    assert results[3] is not None
-    assert results[3].due_at - Clock().now == timedelta(seconds=1.5)
+    clock = Clock()
+    gates = Gates(Circuits(), clock)  # type: ignore[arg-type]
+    began = clock.now
+
+    waits = {name: gates.hold(slow, name) for name in "abcdef"}
+
+    assert [waits[name] for name in "abc"] == [None, None, None], "what starts within a second goes at once"
+    due = [(w.due_at - began).total_seconds() for name in "def" if (w := waits[name])]
+    assert due == [1.5, 2.0, 2.5]
+    clock.now = began + timedelta(seconds=1.5)
+    assert gates.hold(slow, "d") is None, "its place has come"
+    assert gates.hold(slow, "g") is not None, "a new one queues behind those that wait"
