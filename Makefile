@@ -1,6 +1,6 @@
 # What a developer types. `make setup` installs what the others need; each of them calls it, and it is quick when done.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check bench format lock settings clean
+.PHONY: help setup demo test test-long check bench format lock reference clean
 
 BIN := .venv/bin
 
@@ -36,8 +36,10 @@ format: setup     ## put the code into its one form
 lock: setup       ## bring the lock files in line with pyproject.toml (keeps versions that still fit)
 	@scripts/lock
 
-settings: setup   ## write docs/reference/settings.md from gateway/settings.py
+reference: setup  ## write the pages of docs/reference/ that come from the code
 	$(BIN)/python scripts/settings-reference > docs/reference/settings.md
+	$(BIN)/python scripts/interface-reference commands > docs/reference/command-line.md
+	$(BIN)/python scripts/interface-reference problems > docs/reference/problem-codes.md
 
 clean:            ## remove what the others made, .venv included
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import getpass
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ import typer
 
 from gateway.commands.output import Config, Exit, Json, Yes, emit, out, say, settings_for, table
 from gateway.errors import GatewayError, NotFound
-from gateway.store import DeadLetter, KeyRing, Store
+from gateway.store import DeadLetter, KeyRing, Store, SubmissionView
 from gateway.submission import SubmissionState
 from gateway.wiring import load_packages, utc_now
 
@@ -91,7 +91,7 @@ def show_dead(
     ):
         out.print(f"{label + ':':18}{value or '–'}", markup=False, highlight=False)
     if view:
-        _print_events(view.events)
+        _print_events(view)
 
 
 @dead.command("redrive")
@@ -190,7 +190,7 @@ def show_case(
                 for d in view.deliveries
             ],
         )
-        _print_events(view.events)
+        _print_events(view)
 
 
 # ------------------------------------------------------------------------------------------------------------ helpers
@@ -297,11 +297,16 @@ def _report(done: str, letters: list[DeadLetter], count: int, yes: bool, as_json
     raise typer.Exit(Exit.YES if letters else Exit.NO)
 
 
-def _print_events(events: Iterable[Mapping[str, Any]]) -> None:
-    for event in events:
+def _print_events(view: SubmissionView) -> None:
+    targets = {d.delivery_id: d.target for d in view.deliveries}
+    for event in view.events:
         change = f"{event['old'] or ''} → {event['new']}" if event["new"] else ""
-        line = f"{event['number']:4}  {event['at']}  {event['kind']:22} {change:26} {event['actor']}"
-        out.print(line.rstrip(), markup=False, highlight=False)
+        target, why = (
+            targets.get(event["deliveryId"], ""),
+            event["details"].get("code") or event["details"].get("reason"),
+        )
+        line = f"{event['number']:4}  {event['at'][:23]}  {event['kind']:20} {target:20} {change:24} {why or ''}"
+        out.print(f"{line.rstrip()}  [{event['actor']}]", markup=False, highlight=False)
 
 
 def _time(moment: Any) -> str:
