@@ -45,13 +45,15 @@ def run(names: list[str] | tuple[str, ...], plan: Plan) -> str:
         folder.chmod(0o711)  # the private servers run as other users when we are root
         with department() as port:
             results = {}
+            versions: list[str] = []
             for shape_name in names:
                 print(f"{shape_name} …", file=sys.stderr)
                 with opened(shape_name, folder) as shape:
                     results[shape_name] = compare(shape, plan, port)
+                    versions += shape.versions()
             print("steps …", file=sys.stderr)
             measured = steps.measure(prepare("gateway", Shape("embedded", folder), port), STEP_COUNT)
-    return page(results, measured, checking.measure(), plan)
+    return page(results, measured, checking.measure(), plan, versions)
 
 
 @contextlib.contextmanager

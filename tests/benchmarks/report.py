@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -37,8 +36,16 @@ too). A token is verified once and then remembered."""
 _CHECK = "An XBau 2.6 message of 10 KiB. Parsing refuses every DOCTYPE and counts depth, elements and attributes."
 
 
-def page(results: Mapping[str, Mapping[str, Measured]], steps: tuple[Steps, Steps], checks: Checks, plan: Plan) -> str:
-    """results: shape → side → figures. steps: of accepting and of delivering. checks: empty without test data."""
+def page(
+    results: Mapping[str, Mapping[str, Measured]],
+    steps: tuple[Steps, Steps],
+    checks: Checks,
+    plan: Plan,
+    versions: Sequence[str],
+) -> str:
+    """results: shape → side → figures. steps: of accepting and of delivering. checks: empty without test data.
+    versions: of databases and queues.
+    """
     parts = [
         "# Benchmarks",
         _ABOUT,
@@ -56,7 +63,7 @@ def page(results: Mapping[str, Mapping[str, Measured]], steps: tuple[Steps, Step
     if checks:
         rows = [[what, *(f"{c[name]:.2f}" for name in ("ratio", "us", "bare_us"))] for what, c in checks.items()]
         parts += ["## The check against bare lxml", table([["what", "ratio", "µs", "lxml µs"], *rows]), _CHECK]
-    parts += ["## Where", "\n".join(f"- {line}" for line in where())]
+    parts += ["## Where", "\n".join(f"- {line}" for line in where(versions))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -107,12 +114,12 @@ def spent(results: Mapping[str, Mapping[str, Measured]], accepting: Steps, deliv
     return rows
 
 
-def where() -> list[str]:
+def where(versions: Sequence[str]) -> list[str]:
     libraries = ("lxml", "cryptography", "uvicorn", "fastapi", "zeep", "httpx", "sqlalchemy", "psycopg", "pika")
     return [
         f"{datetime.now(UTC):%Y-%m-%d}, {_processor()}, {_cores()} cores, {_memory_gib():.0f} GiB, "
-        f"{platform.system()} {platform.release()}",
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}",
+        f"{platform.system()} {platform.release().partition('-')[0]}",
+        ", ".join([f"Python {platform.python_version()}", *versions]),
         ", ".join(f"{name} {version(name)}" for name in libraries),
     ]
 

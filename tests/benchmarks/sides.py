@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import psycopg
 import yaml
 
@@ -40,6 +41,16 @@ class Shape:
     @property
     def roles(self) -> tuple[str, ...]:
         return ("serve", "relay", "work") if self.rabbit else ("run",)
+
+    def versions(self) -> list[str]:
+        """Of the servers it uses."""
+        if not self.postgres or not self.rabbit:
+            return [f"SQLite {sqlite3.sqlite_version}"]
+        with psycopg.connect(self.postgres.url) as connection:
+            row = connection.execute("SHOW server_version").fetchone()
+        assert row
+        overview = httpx.get(f"{self.rabbit.management_url}/api/overview", timeout=10).raise_for_status().json()
+        return [f"PostgreSQL {row[0]}", f"RabbitMQ {overview['rabbitmq_version']}"]
 
 
 @dataclass(frozen=True)
