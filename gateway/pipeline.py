@@ -30,6 +30,7 @@ from gateway import case
 from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped
 from gateway.delivery.ladder import again
 from gateway.errors import Conflict, Refused, StoreUnavailable
+from gateway.intake.refusals import refused
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
@@ -62,7 +63,7 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
     try:
         checked = await loop.run_in_executor(gateway.check_pool, check, gateway, submission)
         if checked.decision == "reject":
-            raise Refused(422, "not_valid", "The data is not valid.", findings=checked.findings)
+            raise refused("not_valid", findings=checked.findings)
         targets = gateway.packages.services[checked.service].targets
         kept = await asyncio.wrap_future(gateway.store.accept(submission, checked, targets, content))
     except Refused as refusal:
@@ -77,7 +78,7 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
         await loop.run_in_executor(gateway.check_pool, content.discard)
         raise
     if isinstance(kept, KeyReused):
-        raise Refused(409, "key_reused", "This Idempotency-Key was used before, with other content.")
+        raise refused("key_reused", path="Idempotency-Key")
     return kept
 
 
@@ -125,7 +126,7 @@ def read(gateway: Gateway, submission: Submission) -> Document:
     try:
         return parse(submission.data, submission.media_type, gateway.parse_limits)
     except Unreadable as error:
-        raise Refused(400, "unreadable", "The data cannot be read.", findings=error.findings) from None
+        raise refused("unreadable", findings=error.findings) from None
 
 
 def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
@@ -133,8 +134,7 @@ def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
     ref = gateway.registry.find(accepts.schema)
     judgement = gateway.registry.validate(document, ref) if ref else None
     if judgement is None or judgement.valid is None:
-        findings = judgement.findings if judgement else ()
-        raise Refused(422, "schema_not_accepted", "There is no schema here for data in this form.", findings=findings)
+        raise refused("schema_not_accepted", path="data")
     return judgement
 
 
@@ -322,7 +322,7 @@ def case_of(gateway: Gateway, submission_id: str) -> Mapping[str, Any]:
     submission, checked = gateway.store.submission(submission_id)
     made = make_case(gateway, submission, checked)
     if made.value is None:
-        raise Refused(422, "not_mappable", "The submission cannot be mapped to a case.", findings=made.findings)
+        raise refused("not_mappable", findings=made.findings)
     value: Mapping[str, Any] = made.value
     return value
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 
 from gateway.case import case_schema
-from gateway.errors import NotFound, Refused
+from gateway.errors import NotFound
+from gateway.intake.refusals import refused
 from gateway.mapping.nodes import JsonNode
 from gateway.mapping.run import MappingOutcome, TraceLine, holds, run, run_on_case
 from gateway.packages.loader import load
@@ -94,13 +95,13 @@ class Packages:
         if region is not None:
             addressed = [s for s in addressed if not s.regions or any(covers(own, region) for own in s.regions)]
         if not addressed:
-            raise _refused("service_unknown", "No service here goes by this identifier or address.")
+            raise refused("service_unknown", path="service")
         ref = self.registry.find(schema_uri) if self.registry else None
         found = [(service, accepts) for service in addressed for accepts in _accepting(service, schema_uri, ref, today)]
         if not found:
-            raise _refused("schema_not_accepted", "The service does not accept this schema (any more, or yet).")
+            raise refused("schema_not_accepted", path="contentStructure.data.submissionSchema.schemaUri")
         if len(found) > 1:
-            raise _refused("service_ambiguous", "Several services accept this; name the service's identifier.")
+            raise refused("service_ambiguous", path="service")
         return found[0]
 
     def client_by_token(self, issuer: str, client_id: str) -> Client | None:
@@ -178,10 +179,6 @@ def _same_schema(accepts: Accepts, schema_uri: str, ref: SchemaRef | None) -> bo
         return accepts.schema == schema_uri
     same_message = ref.message == accepts.ref.message or not ref.message or not accepts.ref.message
     return ref.standard == accepts.ref.standard and same_message
-
-
-def _refused(code: str, title: str) -> Refused:
-    return Refused(422, code, title)
 
 
 @cache

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, ValidationError
@@ -19,6 +19,7 @@ from starlette.types import Receive
 from gateway.api import openapi
 from gateway.api.answers import accepted_document, all_delivered, json_response, status_document
 from gateway.api.context import Api, api_of
+from gateway.ids import new_id
 from gateway.intake.multipart import MultipartReader, boundary_of
 from gateway.intake.refusals import finding, refused
 from gateway.intake.rest import Received, Reception, content_digest
@@ -71,7 +72,7 @@ async def submit(request: Request) -> Response:
     order = _order(request)
     await api.backlog.check()
     async with api.alone(client, order.key):
-        submission_id = str(uuid4())
+        submission_id = new_id()
         content = api.gateway.store.new_content(submission_id)
         submission, service_name = await _receive(api, request.receive, client, order, boundary, content)
         duplicate_of = None if order.key else await _suspected_duplicate(api, submission)

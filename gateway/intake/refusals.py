@@ -1,4 +1,4 @@
-"""Every refusal that the HTTP interface itself can give: one table, so that code, status and words are said once.
+"""Every refusal that a portal or department can meet: one table, so that code, status and words are said once.
 
 The wire form is a problem document (RFC 9457) whose `type` ends in the code; the same sentence stands in `findings`
 in German and English. Codes are stable; a new meaning gets a new code.
@@ -329,6 +329,60 @@ REFUSALS: Mapping[str, Refusal] = {
         "The database does not answer; nothing was accepted.",
         _REPEAT_DE,
         _REPEAT_EN,
+    ),
+    "unreadable": _refusal(
+        400,
+        "The data cannot be read",
+        "Die Daten sind nicht lesbar.",
+        "The data cannot be read.",
+        "Senden Sie wohlgeformtes XML oder JSON in UTF-8, ohne DOCTYPE.",
+        "Send well-formed XML or JSON in UTF-8, without a DOCTYPE.",
+        "parse",
+    ),
+    "service_unknown": _refusal(
+        422,
+        "No service by this name",
+        "Unter dieser Kennung wird hier keine Leistung angenommen.",
+        "No service here goes by this identifier or address.",
+        "Fragen Sie mit GET /v1/services ab, was hier angenommen wird.",
+        "Ask GET /v1/services what is accepted here.",
+        "service",
+    ),
+    "schema_not_accepted": _refusal(
+        422,
+        "Schema not accepted",
+        "Daten nach diesem Schema werden für die Leistung nicht (mehr oder noch nicht) angenommen.",
+        "The service does not accept data by this schema in this form (any more, or yet).",
+        "Fragen Sie mit GET /v1/services ab, welche Schemata angenommen werden.",
+        "Ask GET /v1/services which schemas are accepted.",
+        "service",
+    ),
+    "service_ambiguous": _refusal(
+        422,
+        "Several services accept this",
+        "Mehrere Leistungen nehmen dieses Schema an.",
+        "Several services accept this schema.",
+        "Nennen Sie die Kennung der Leistung im Parameter „service“.",
+        "Name the identifier of the service in the parameter `service`.",
+        "service",
+    ),
+    "not_valid": _refusal(
+        422,
+        "The data is not valid",
+        "Die Daten entsprechen nicht ihrem Schema.",
+        "The data does not fit its schema.",
+        "Berichtigen Sie die genannten Stellen.",
+        "Correct the places named.",
+        "schema",
+    ),
+    "not_mappable": _refusal(
+        422,
+        "The submission cannot be mapped",
+        "Aus dem Eingang lässt sich zurzeit kein Fall bilden.",
+        "No case can be made of the submission at present.",
+        "Wenden Sie sich an den Betreiber des Gateways.",
+        "Ask the operator of the gateway.",
+        "service",
     ),
 }
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from uuid import uuid4
 
 from sqlalchemy import bindparam, insert, select, update
 
 from gateway.delivery import Dead, Delivery, DeliveryState
 from gateway.errors import Conflict, NotFound
+from gateway.ids import new_id
 from gateway.store import tables as t
 from gateway.store.changes import SYSTEM, Change, canonical, changing, new_delivery, owner_of
 from gateway.store.parts import add_part
@@ -55,7 +55,7 @@ def letter_row(dead: Dead, died_at: datetime, **columns: Any) -> dict[str, Any]:
     """A row of `dead_letter`. columns: what is known of delivery and submission; the rest is null."""
     row = dict.fromkeys(_KNOWN_OF_ORIGIN)
     row |= {
-        "dead_id": str(uuid4()),
+        "dead_id": new_id(),
         "failure": dead.failure,
         "code": dead.code,
         "place": _POSITION.sub("", dead.place),
@@ -279,7 +279,7 @@ def release(tx: Transaction, submission_id: str, targets: Sequence[str], actor: 
         change.move_submission(SubmissionState.ACCEPTED, actor=actor, details={"reason": reason})
         for target in targets:
             delivery, row = new_delivery(
-                str(uuid4()),
+                new_id(),
                 submission_id,
                 target,
                 change.submission["service"],

@@ -6,11 +6,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import bindparam, insert, select
 
 from gateway.delivery import require_submission
+from gateway.ids import new_id
 from gateway.store import tables as t
 from gateway.store.changes import GENESIS, INSERT_EVENT, INSERT_OUTBOX, link_event, new_delivery, outbox_row
 from gateway.store.content import ContentErased, ContentWriter, SealedContent
@@ -78,7 +78,7 @@ def prepare(
 def submission_row(submission: Submission, checked: Checked, state: SubmissionState) -> dict[str, Any]:
     return {
         "submission_id": submission.submission_id,
-        "case_id": submission.case_id or str(uuid4()),
+        "case_id": submission.case_id or new_id(),
         "channel": submission.channel,
         "client": submission.client,
         "inbox_key": submission.inbox_key,
@@ -150,9 +150,7 @@ class _Rows:
         event = first_event(identity, now, intake.state, row["client"], intake.findings)
         self.events.append(event)
         for target in intake.targets:
-            delivery, delivery_row = new_delivery(
-                str(uuid4()), identity, target, row["service"], row["department"], now
-            )
+            delivery, delivery_row = new_delivery(new_id(), identity, target, row["service"], row["department"], now)
             self.deliveries.append(delivery_row)
             event = link_event(
                 (event["number"], event["hash"]),
