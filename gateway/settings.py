@@ -26,9 +26,13 @@ class Issuer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     issuer: str
+    """The `iss` claim of its tokens."""
     jwks: str = "local"
+    """Where its public keys are: a URL, a file, or `local`."""
     audience: str = "ozg-gateway"
+    """The `aud` claim that tokens for us carry."""
     algorithms: list[str] = Field(default_factory=lambda: ["ES256", "PS512", "RS256"])
+    """Signature algorithms accepted from it."""
 
 
 class Limits(BaseModel):
@@ -37,25 +41,39 @@ class Limits(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     body_bytes: int = 200 * 1024 * 1024
+    """Whole request (413)."""
     data_bytes: int = 50 * 1024 * 1024
+    """The data part (413)."""
     metadata_bytes: int = 1024 * 1024
+    """The metadata part (413)."""
     attachment_bytes: int = 100 * 1024 * 1024
+    """One attachment (413)."""
     attachments: int = 100
+    """How many attachments."""
     header_bytes: int = 32 * 1024
+    """All header fields together (431)."""
     headers: int = 100
+    """How many header fields (431)."""
     header_seconds: float = 10.0
+    """A header must be complete within this time (408)."""
     body_idle_seconds: float = 20.0
     """A sender that sends nothing for this long is cut off (408)."""
     body_bytes_per_second: int = 1024
     """Slower than this on average after the first `body_idle_seconds` is cut off (408)."""
     xml_depth: int = 100
+    """Elements inside each other."""
     xml_elements: int = 200_000
+    """Elements in one message."""
     xml_attributes: int = 256
+    """Attributes of one element."""
     json_depth: int = 64
+    """Objects and arrays inside each other."""
     backlog: int = 50_000
     """Open deliveries not yet delivered; above it intake answers 503 before reading a body."""
     retry_after_seconds: int = 30
+    """What a 503 tells senders to wait."""
     connections: int = 1000
+    """Open connections at a time."""
 
 
 class Settings(BaseSettings):
@@ -66,11 +84,13 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     """Holds schemas, lock file, database and keys."""
     stage: Literal["test", "acceptance", "production"] = "test"
+    """In production keys are never made, and the description of the interface is not served."""
     database_url: str = ""
     """Empty = SQLite in `home`. `postgresql://…` for production."""
     broker_url: str = "embedded://"
     """`embedded://` = queue in memory; `amqp://…` = RabbitMQ."""
     listen: str = "127.0.0.1:8080"
+    """Address and port of the interface. TLS ends at a proxy in front."""
     packages: list[Path] = Field(default_factory=list)
     """Folders that hold `services/`, `targets/`, `clients/`; empty = those shipped with the gateway."""
     services: list[str] = Field(default_factory=list)
@@ -78,9 +98,11 @@ class Settings(BaseSettings):
     targets: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Settings of this installation laid over the targets' own: `{hundesteuer: {url: "https://…"}}`."""
     issuers: list[Issuer] = Field(default_factory=lambda: [Issuer(issuer="urn:ozg-gateway:local")])
+    """Who may issue bearer tokens."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose `Client-Cert` header (RFC 9440) is believed."""
     limits: Limits = Field(default_factory=Limits)
+    """Bounds on what a sender may cost; see below."""
     lease_seconds: float = 120.0
     """How long a claim of a delivery holds; a target's `timeout` must be shorter."""
     probe_after_seconds: float = 5.0
@@ -88,6 +110,7 @@ class Settings(BaseSettings):
     relay_seconds: float = 1.0
     """Longest pause between two looks into the outbox."""
     sweep_seconds: float = 60.0
+    """How often the sweep looks for deliveries that are due and nowhere."""
     sweep_tolerance_seconds: float = 900.0
     """A delivery that is due for longer than this and in no outbox is put into the outbox again."""
     duplicate_window_seconds: float = 3600.0
@@ -95,7 +118,9 @@ class Settings(BaseSettings):
     worker_threads: int = 4
     """Deliveries at a time per target, unless the target says `parallel`."""
     check_threads: int = 2
+    """Messages checked at a time in one process."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least level that is logged (to stderr)."""
 
     @property
     def effective_database_url(self) -> str:
