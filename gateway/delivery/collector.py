@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
+from adapters.amqp.adapter import EVENT_TYPE
 from gateway.delivery import Dead
 from gateway.delivery.worker import delivery_of
-from gateway.errors import Conflict, NotFound
+from gateway.store.deadletters import CONSUMER
 from queues.base import Consumer, Delivered, Verdict
 from queues.topology import dead_queue
 
 if TYPE_CHECKING:
     from gateway.wiring import Gateway
-
-log = structlog.get_logger()
 
 
 class Collector:
@@ -42,22 +40,23 @@ class Collector:
             consumer.stop(timeout)
 
     def collect(self, message: Delivered) -> Verdict:
-        delivery_id = delivery_of(message)
         facts = broker_facts(message)
-        try:
-            self._gateway.store.bury(delivery_id, verdict(facts), broker=facts).result()
-        except (Conflict, NotFound):
-            # Finished or redriven meanwhile, or a delivery we never had: keep the message as unreadable, never lose it.
-            if delivery_id is None or not self._known(delivery_id):
-                self._gateway.store.bury(None, verdict(facts), broker=facts).result()
+        delivery_id = delivery_of(message)
+        if delivery_id is None and (delivery_id := case_of(message)):
+            facts["source"] = CONSUMER
+        self._gateway.store.bury(delivery_id, verdict(facts), broker=facts).result()
         return Verdict.ACK
 
-    def _known(self, delivery_id: str) -> bool:
-        try:
-            self._gateway.store.delivery(delivery_id)
-        except NotFound:
-            return False
-        return True
+
+def case_of(message: Delivered) -> str | None:
+    """The delivery whose case was in a department's own queue (its CloudEvent carries our key as id), else None."""
+    headers = message.message.headers
+    if headers.get("cloudEvents:type") != EVENT_TYPE:
+        return None
+    try:
+        return str(uuid.UUID(str(headers.get("cloudEvents:id"))))
+    except ValueError:
+        return None
 
 
 def broker_facts(message: Delivered) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def verdict(facts: Mapping[str, Any]) -> Dead:
         code=f"broker.{facts['reason'] or 'unknown'}",
         text="Der Empfänger der Warteschlange hat die Nachricht zurückgewiesen.",
         remedy="Mit dem Empfänger klären, danach erneut zustellen.",
-        source=facts["reason"] or "unknown",
+        source=facts.get("source") or facts["reason"] or "unknown",
     )
 
 

@@ -83,6 +83,6 @@ def delivery_of(message: Delivered) -> str | None:
     """The delivery id that a message names, or None when the message is not ours to understand."""
     try:
         body = json.loads(message.message.body)
-        return str(uuid.UUID(body["deliveryId"]))
+        return str(uuid.UUID(str(body["deliveryId"])))
     except (ValueError, KeyError, TypeError):
         return None
