@@ -1,8 +1,7 @@
 """Collector: everything that arrives in the dead-letter queues becomes visible and redrivable, from whatever cause.
 
-The worker's own verdicts are in the database already. What comes here is what only the broker saw: a message over its
-delivery
-limit (it killed its consumers), one that no worker can read, or a case that a department's own consumer rejected.
+The worker's own verdicts are in the database already. What comes here only the broker saw: a message over its limit of
+deliveries (it killed its consumers), one that no worker can read, a case that a department's own consumer rejected.
 """
 
 from __future__ import annotations
