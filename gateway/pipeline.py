@@ -27,7 +27,7 @@ from adapters.base import (
     Retryable,
 )
 from gateway import case
-from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped
+from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
 from gateway.delivery.ladder import again
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CLAIMS_BEFORE_POISON = 5
-"""A delivery whose worker died this often before it could even record an attempt is poison."""
+DEATHS_BEFORE_POISON = 5
+"""A delivery at which workers died this often, before an attempt was recorded or in the middle of one, is poison."""
+WORKER_DIED = "worker.died"
 
 PROBE_AGAIN = timedelta(seconds=60)
 """A target that cannot be asked now whether an attempt arrived is asked again after this long."""
@@ -169,9 +170,9 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     if claim.unfinished_attempt is not None and claim.delivery.state is DeliveryState.UNKNOWN:
         settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt)
     elif claim.unfinished_attempt is not None:
-        unknown(gateway, claim.delivery, target, claim.unfinished_attempt, "worker.died", "")
-    elif claim.delivery.claims >= CLAIMS_BEFORE_POISON:
-        finish(gateway, claim.delivery, None, _poison(claim.delivery))
+        unknown(gateway, claim.delivery, target, claim.unfinished_attempt, WORKER_DIED, "")
+    elif claim.delivery.claims >= DEATHS_BEFORE_POISON:
+        finish(gateway, claim.delivery, None, _poison(claim.delivery.claims))
     else:
         attempt(gateway, claim.delivery, target, worker)
 
@@ -233,6 +234,8 @@ def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number:
         outcome = again(target.retry, failed, **_round(gateway, delivery), possible_repeat=True)
     else:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
+    if isinstance(outcome, Wait) and (deaths := _deaths(gateway, delivery)) >= DEATHS_BEFORE_POISON:
+        outcome = _poison(deaths)  # another repeat would take the next worker with it, and bystanders' attempts
     if outcome is None:
         gateway.store.ask_again(delivery, gateway.clock() + PROBE_AGAIN).result()
         return
@@ -409,11 +412,18 @@ def _bug(error: Exception) -> Dead:
     )
 
 
-def _poison(delivery: Delivery) -> Dead:
+def _deaths(gateway: Gateway, delivery: Delivery) -> int:
+    """Attempts of this round in which the worker died."""
+    before = delivery.attempts_total - delivery.attempts
+    made = gateway.store.attempts(delivery.delivery_id)
+    return sum(a.number > before and a.code == WORKER_DIED for a in made)
+
+
+def _poison(deaths: int) -> Dead:
     return Dead(
         failure="poison",
         code="worker.died_repeatedly",
-        text=f"Der Arbeitsprozess ist {delivery.claims}-mal an dieser Zustellung gestorben.",
+        text=f"Der Arbeitsprozess ist {deaths}-mal an dieser Zustellung gestorben.",
         remedy=REMEDIES["poison"],
     )
 

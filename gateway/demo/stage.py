@@ -141,7 +141,9 @@ def _simulated(target: Target, queue_url: str) -> Department:
             folder / settings["openapi"], path=settings["path"], prefix=prefix, idempotent=target.repeatable
         )
     if target.adapter == "amqp":
-        return QueueDepartment(queue_url, settings["queue"], prefix=prefix)
+        # A queue that dead-letters is declared by the gateway, as `target.yaml` says; the department waits for it.
+        declare = "dead_exchange" not in settings
+        return QueueDepartment(queue_url, settings["queue"], prefix=prefix, declare=declare)
     raise GatewayError(f"target {target.name}: there is no simulated system for the adapter {target.adapter!r}")
 
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ class Installation:
         }
         self._file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
         KeyRing.load(self.home / "keys", create=True)
-        upgrade_url(database_url)
+        upgrade_url(self.settings.effective_database_url)
         _, self.packages = load_packages(self.settings)
 
     @property
@@ -65,12 +65,16 @@ class Installation:
     def store(self) -> Store:
         return Store.open(self.settings.effective_database_url, keys=KeyRing.load(self.home / "keys", create=False))
 
-    def start(self, *roles: str) -> None:
+    def start(self, *roles: str, options: Sequence[str] = ()) -> None:
+        """One process per role (`run` is all of them in one); returns when the API answers, if it is among them."""
         for role in roles:
-            command = [sys.executable, "-m", "gateway", role, "--config", str(self._file)]
+            command = [sys.executable, "-m", "gateway", role, "--config", str(self._file), *options]
             self._processes[role] = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=dict(os.environ))
-        if "serve" in roles:
+        if {"serve", "run"} & set(roles):
             self.wait_until(self._serves, "the API to answer")
+
+    def alive(self, role: str) -> bool:
+        return self._processes[role].poll() is None
 
     def kill(self, role: str) -> None:
         process = self._processes.pop(role)
@@ -90,7 +94,7 @@ class Installation:
         self._log.close()
 
     def _serves(self) -> bool:
-        assert self._processes["serve"].poll() is None, "the API process ended"
+        assert self.alive("serve" if "serve" in self._processes else "run"), "the API process ended"
         try:
             return httpx.get(f"{self.url}/health/live", timeout=2).status_code == 200
         except httpx.TransportError:

@@ -6,13 +6,15 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from city import INVALID, City, city, dog_tax_packages
+from sqlalchemy import create_engine, text
 
 from gateway.errors import NotFound
-from gateway.store import ContentErased
+from gateway.store.content import ContentErased
 
 
 def stored_bytes(running: City, submission_id: str) -> int:
@@ -24,8 +26,6 @@ def stored_bytes(running: City, submission_id: str) -> int:
 
 def rejected_records(running: City) -> list[str]:
     """Ids of all submissions in the state `rejected`."""
-    from sqlalchemy import create_engine, text
-
     engine = create_engine(running.gateway.settings.effective_database_url)
     with engine.connect() as connection:
         rows = connection.execute(text("SELECT submission_id FROM submission WHERE state = 'rejected'")).all()
@@ -104,8 +104,6 @@ def test_delivered_with_findings_reaches_every_system_and_says_that_it_is_not_va
 
 
 def test_what_nobody_can_read_is_refused_whatever_the_service_says(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     packages = dog_tax_packages(tmp_path / "packages", service={"on_invalid": "clarify"})
     with city(tmp_path / "home", packages=packages) as running:
         sample = running.sample()

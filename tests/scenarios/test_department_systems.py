@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from city import City, city, dog_tax_packages
+from city import City, city, dog_tax_packages, until
 
 from gateway.errors import Conflict
 
@@ -186,8 +186,6 @@ def test_wrong_credentials_open_the_circuit_and_what_waits_uses_up_no_attempt(tm
 
 
 def until_circuit(running: City, target: str, state: str) -> None:
-    from city import until
-
     until(lambda: (running.gateway.store.circuit(target) or {}).get("state") == state, f"the circuit to be {state}")
 
 
