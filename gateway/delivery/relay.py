@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.delivery.retention import keep_and_erase
 from gateway.errors import StoreUnavailable
 from gateway.store import OutboxRow
 from queues.base import BrokerUnavailable, Message, Unroutable
@@ -106,6 +107,8 @@ class Relay:
             log.info("sweep.requeued", deliveries=put_back, at_start=first)
             self._gateway.metrics.swept(put_back)
         store.sweep_orphans()
+        if erased := keep_and_erase(self._gateway):
+            log.info("content.erased", count=erased)
 
 
 def relay_batch(gateway: Gateway, limit: int = BATCH) -> bool:

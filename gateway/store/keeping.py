@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, exists, or_, select, text, update
 
 from gateway.delivery import OPEN
 from gateway.errors import Conflict, NotFound
 from gateway.store import tables as t
 from gateway.store.changes import GENESIS, SYSTEM, changing, event_hash
+from gateway.store.records import Ended
 from gateway.store.session import Session
 from gateway.store.views import FINAL
 from gateway.store.writer import Transaction
@@ -34,6 +35,16 @@ _OVER = (
     .order_by(t.submission.c.keep_until)
     .limit(_ERASE_LIMIT)
 )
+_GIVEN_UP = or_(
+    t.submission.c.state != "completed",
+    exists().where(t.delivery.c.submission_id == t.submission.c.submission_id, t.delivery.c.state == "discarded"),
+)
+_ENDED_UNDATED = (
+    select(t.submission.c.submission_id, t.submission.c.service, t.submission.c.ended_at, _GIVEN_UP.label("given_up"))
+    .where(text(t.UNDATED))
+    .order_by(t.submission.c.ended_at)
+    .limit(bindparam("limit"))
+)
 _BLANK_DIGESTS = (
     update(t.attempt)
     .where(
@@ -49,6 +60,12 @@ _DELIVERIES = select(t.delivery.c.delivery_id, t.delivery.c.state).where(t.deliv
 
 
 # ---------------------------------------------------------------- content that goes
+
+
+def undated(session: Session, limit: int) -> list[Ended]:
+    """Ended submissions that nobody has told yet until when their content is kept, the oldest first."""
+    rows = session.rows(_ENDED_UNDATED, {"limit": limit})
+    return [Ended(row.submission_id, row.service, row.ended_at, given_up=bool(row.given_up)) for row in rows]
 
 
 def set_keep_until(tx: Transaction, submission_id: str, until: datetime) -> None:

@@ -215,3 +215,13 @@ class Standing:
     outbox_rows: int
     outbox_oldest_seconds: float
     circuits: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A submission that ended. given_up: by a person, wholly or for one of its targets."""
+
+    submission_id: str
+    service: str
+    ended_at: datetime
+    given_up: bool

@@ -36,6 +36,7 @@ from gateway.store.records import (
     DeadGroup,
     DeadLetter,
     DeliveryView,
+    Ended,
     Event,
     KeyReused,
     NotClaimable,
@@ -357,6 +358,11 @@ class Store:
         """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
         with self._read() as session:
             return keeping.verify_chain(session, submission_id)
+
+    def undated(self, limit: int = 500) -> list[Ended]:
+        """Ended submissions that have no date yet until when their content is kept."""
+        with self._read() as session:
+            return keeping.undated(session, limit)
 
     def set_keep_until(self, submission_id: str, until: datetime) -> Future[None]:
         """Content of an ended submission may go after this moment."""

@@ -74,6 +74,9 @@ _HASH = String()
 _ONE_TREE: Any = {"sqlite_with_rowid": False}
 _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 
+UNDATED = "ended_at IS NOT NULL AND keep_until IS NULL AND state <> 'rejected'"
+"""Ended, with content, and not yet told until when it is kept."""
+
 submission = Table(
     "submission",
     metadata,
@@ -115,6 +118,7 @@ submission = Table(
         sqlite_where=text("keep_until IS NOT NULL"),
         postgresql_where=text("keep_until IS NOT NULL"),
     ),
+    Index("ix_submission_undated", "ended_at", sqlite_where=text(UNDATED), postgresql_where=text(UNDATED)),
     **_ONE_TREE,
 )
 

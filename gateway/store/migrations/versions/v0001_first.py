@@ -95,6 +95,15 @@ def _submissions() -> None:
         sqlite_where=sa.text("keep_until IS NOT NULL"),
         postgresql_where=sa.text("keep_until IS NOT NULL"),
     )
+    undated = sa.text("ended_at IS NOT NULL AND keep_until IS NULL AND state <> 'rejected'")
+    op.create_index(
+        "ix_submission_undated",
+        "submission",
+        ["ended_at"],
+        unique=False,
+        sqlite_where=undated,
+        postgresql_where=undated,
+    )
     op.create_table(
         "event",
         sa.Column("submission_id", sa.String(), nullable=False),
