@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,7 +52,10 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     retry = {"delays": [0.2], "give_up_after": 0.5}
     targets = {name: {"url": "http://127.0.0.1:9", "retry": retry} for name in ("hundesteuer", "eakte-stadtkasse")}
     targets["hundestatistik"] = {"url": "embedded://statistik", "retry": retry}
-    settings = {"home": "var", "listen": "127.0.0.1:18473", "relay_seconds": 0.1, "targets": targets}
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{probe.getsockname()[1]}"
+    settings = {"home": "var", "listen": listen, "relay_seconds": 0.1, "targets": targets}
     (folder / "gateway.yaml").write_text(json.dumps(settings), encoding="utf-8")
     return Shell(folder)
 
