@@ -66,8 +66,8 @@ def broker_facts(message: Delivered) -> dict[str, Any]:
         "queue": message.queue,
         "deaths": [_jsonable(death) for death in message.deaths],
         "message_id": message.message.message_id,
-        "body_bytes": len(message.message.body),
-        "body_sha256": hashlib.sha256(message.message.body).hexdigest(),
+        "size": len(message.message.body),
+        "sha256": hashlib.sha256(message.message.body).hexdigest(),
         "reason": str(message.deaths[0].get("reason", "")) if message.deaths else "",
     }
 

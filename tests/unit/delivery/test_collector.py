@@ -65,5 +65,5 @@ def test_a_case_that_a_departments_consumer_rejects_comes_back_as_its_dead_lette
 def test_what_cannot_be_read_is_kept_as_facts_without_its_body(body: bytes) -> None:
     delivery, _, facts = collected(Message("ozg.dead", "t", "m", body), "rejected")
     assert delivery is None
-    assert facts["body_bytes"] == len(body)
+    assert facts["size"] == len(body)
     assert body.decode("latin-1") not in json.dumps(facts) or not body
