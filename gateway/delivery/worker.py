@@ -39,15 +39,14 @@ class Workers:
         self._consumers: list[Consumer] = []
 
     def start(self) -> None:
-        """Declare and consume. Raises BrokerUnavailable after the broker stayed away for a minute."""
+        """Consume every target's queue. A broker that is away holds up nothing: consumers connect when it is back, and
+        whoever is first (the relay, or the next start) declares the queues.
+        """
         targets = sorted(self._gateway.adapters)
-        for pause in (*([2.0] * 30), None):
-            try:
-                self._gateway.broker.declare(gateway_topology(targets))
-                break
-            except BrokerUnavailable:
-                if pause is None or self._stop.wait(pause):
-                    raise
+        try:
+            self._gateway.broker.declare(gateway_topology(targets))
+        except BrokerUnavailable:
+            log.warning("broker.away", targets=targets)
         for name in targets:
             parallel = self._gateway.packages.targets[name].retry.parallel or self._gateway.settings.worker_threads
             self._consumers.append(self._gateway.broker.consume(target_queue(name), self.handle, prefetch=parallel))
