@@ -71,6 +71,8 @@ class RabbitBroker:
         with self._lock:
             names = list(self._queues)
         found: dict[str, int] = {}
+        if not names:
+            self._converse([])  # nothing to count, and still the question whether the broker is there
         while names:
             try:
                 answers = self._converse(count_steps(names))
