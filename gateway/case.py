@@ -36,6 +36,7 @@ def envelope(submission: Submission, checked: Checked, *, package_version: str) 
             "valid": checked.valid,
             "packageVersion": package_version,
             "dataSha512": next((p.sha512 for p in submission.parts if p.name == "data"), None),
+            **_findings(checked),
         },
         "attachments": [
             {
@@ -49,6 +50,14 @@ def envelope(submission: Submission, checked: Checked, *, package_version: str) 
             for a in submission.attachments
         ],
     }
+
+
+def _findings(checked: Checked) -> dict[str, Any]:
+    """What the department should know about data that is delivered although it is not valid; no values."""
+    told = [
+        {"code": f.code, "severity": f.severity, "path": f.path, "text": f.text.as_dict()} for f in checked.findings
+    ]
+    return {"findings": told} if told else {}
 
 
 @cache

@@ -13,6 +13,7 @@ import pytest
 from city import INVALID, City, city, dog_tax_packages
 from sqlalchemy import create_engine, text
 
+from gateway import pipeline
 from gateway.errors import NotFound
 from gateway.store.content import ContentErased
 
@@ -100,6 +101,9 @@ def test_delivered_with_findings_reaches_every_system_and_says_that_it_is_not_va
         assert {d.state for d in running.ended(submission_id).deliveries} == {"delivered"}
         _, checked = running.gateway.store.submission(submission_id)
         assert (checked.valid, checked.decision) == (False, "accept")
+        provenance = pipeline.case_of(running.gateway, submission_id)["provenance"]
+        assert provenance["valid"] is False
+        assert [f["code"] for f in provenance["findings"]] == [f.code for f in checked.findings]
         assert [f.code for f in checked.findings] == ["schema.unexpected_element"]
 
 
