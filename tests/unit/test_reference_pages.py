@@ -1,0 +1,144 @@
+"""The reference pages that people wrote name exactly what the code has: keys of packages, codes of findings."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping, Set
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from adapters.amqp.adapter import AmqpSettings
+from adapters.base import Adapter, Request, Retryable, TargetConfig
+from adapters.http import HttpSettings
+from adapters.rest.adapter import RestProbe, RestSettings
+from adapters.settings import AdapterSettings
+from adapters.soap.adapter import SoapProbe, SoapSettings
+from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
+from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm, keys_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ROOT / "docs" / "reference"
+_CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
+_OURS = re.compile(r"(?:xml|json|media_type|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+")
+_WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
+_FILES = (".yaml", ".json", ".xml", ".lock")
+"""Endings of string constants that look like a code and name a file."""
+
+
+def first_cells(page: str) -> dict[str, list[set[str]]]:
+    """Heading → for each table below it, the words in backticks in its first column."""
+    found: dict[str, list[set[str]]] = {}
+    heading, open_table = "", False
+    for line in page.splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+        if not line.startswith("|"):
+            open_table = False
+            continue
+        if not open_table:
+            found.setdefault(heading, []).append(set())
+            open_table = True
+        found[heading][-1] |= set(re.findall(r"`([^`]+)`", line.split("|")[1]))
+    return found
+
+
+def own(model: type[BaseModel], *bases: type[BaseModel]) -> set[str]:
+    return set(keys_of(model)) - {key for base in bases for key in keys_of(base)}
+
+
+_SHARED_BY_BOTH = {"repeat_mark", "success", "already_there"}
+
+
+@pytest.mark.parametrize(
+    ("heading", "tables"),
+    [
+        ("`services/NAME/service.yaml`", [own(ServiceForm)]),
+        ("`accepts`", [own(AcceptsForm)]),
+        ("`targets/NAME/target.yaml`", [own(TargetForm) | {"when"}]),
+        ("`retry`", [own(RetryForm)]),
+        ("SOAP and REST", [own(HttpSettings, AdapterSettings) | _SHARED_BY_BOTH]),
+        ("SOAP only", [own(SoapSettings, HttpSettings) - _SHARED_BY_BOTH, own(SoapProbe)]),
+        ("REST only", [own(RestSettings, HttpSettings) - _SHARED_BY_BOTH, own(RestProbe)]),
+        ("AMQP", [own(AmqpSettings, AdapterSettings)]),
+        ("`clients/NAME.yaml`", [own(ClientForm)]),
+    ],
+)
+def test_the_page_on_packages_names_every_key_and_no_other(heading: str, tables: list[set[str]]) -> None:
+    page = (PAGES / "package-format.md").read_text(encoding="utf-8")
+    assert first_cells(page)[heading] == tables
+
+
+def constants(*folders: str) -> Iterator[str]:
+    """String constants of the modules; an f-string counts with its first piece."""
+    for folder in folders:
+        for file in (ROOT / folder).rglob("*.py"):
+            if "testkit" in file.parts:
+                continue
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+
+
+def codes(pattern: re.Pattern[str], *folders: str) -> set[str]:
+    return {text for text in constants(*folders) if pattern.fullmatch(text) and not text.endswith(_FILES)}
+
+
+def documented(*headings: str, without: tuple[str, ...] = ()) -> set[str]:
+    """Codes that stand in the first column below these headings (empty: below every other one)."""
+    tables = first_cells((PAGES / "findings.md").read_text(encoding="utf-8"))
+    chosen = [table for heading, t in tables.items() if heading in headings or not headings for table in t]
+    left_out = set().union(*(table for heading in without for table in tables[heading]))
+    return {code for code in set().union(*chosen) if _CODE.fullmatch(f"`{code}`")} - left_out
+
+
+ATTEMPTS = "Attempts at a department system"
+
+
+def test_the_page_on_findings_has_every_code_that_a_finding_can_carry() -> None:
+    from gateway.intake import metadata
+
+    made = codes(_OURS, "xoev_schemas", "gateway", "adapters") - {"mapping.crashed", "config.path"}
+    made |= {f"metadata.{name}" for name in (*metadata._CODES.values(), "not_allowed")}
+    assert documented(without=(ATTEMPTS,)) == made
+
+
+def test_the_page_on_findings_has_every_code_that_an_attempt_can_carry() -> None:
+    made = codes(_WIRE, "adapters")
+    written = {code for code in documented(ATTEMPTS) if _WIRE.fullmatch(code)}
+    assert written == made
+
+
+@pytest.mark.parametrize(
+    ("heading", "table"),
+    [("States of a submission", SUBMISSION_TRANSITIONS), ("States of a delivery", DELIVERY_TRANSITIONS)],
+)
+def test_the_page_on_the_way_has_the_states_of_the_code(heading: str, table: Mapping[str | None, Set[str]]) -> None:
+    page = (ROOT / "docs" / "explanation" / "the-way.md").read_text(encoding="utf-8")
+    section = page.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in section.splitlines() if line.startswith("| ") and "| from |" not in line]
+    written = {row[1].strip().strip("`"): re.findall(r"`(\w+)`", row[2]) for row in rows}
+    assert written == {str(old or "(none)"): sorted(new) for old, new in table.items()}
+
+
+def test_the_adapter_in_the_page_is_an_adapter_that_decides() -> None:
+    page = (ROOT / "docs" / "explanation" / "adapters.md").read_text(encoding="utf-8")
+    [example] = [
+        block for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "FTP" in block
+    ]
+    module: dict[str, Any] = {}
+    exec(example, module)
+    config = TargetConfig(
+        "drop", "drop", {"host": "127.0.0.1", "user": "u", "password": "p", "repeatable": True}, timeout=1
+    )
+    adapter = module["DropAdapter"](config)
+    assert isinstance(adapter, Adapter)
+    assert adapter.check() == []
+    request = Request("k", "s", {"name": "Muster"}, "service", "2026-01-02T03:04:05Z")
+    with pytest.raises(Retryable, match="unavailable: ftp"):
+        adapter.deliver(request)
+    [finding] = module["DropAdapter"](TargetConfig("drop", "drop", {"host": "h", "user": "u"})).check()
+    assert "password" in finding.text.en
