@@ -21,6 +21,7 @@ app = typer.Typer(
     epilog="Try it: gateway demo. Exit codes: 0 done or valid, 1 the answer is no, 2 could not tell or do.",
 )
 database = typer.Typer(no_args_is_help=True, help="The database.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that content is encrypted with.")
 
 app.command()(running.run)
 app.command()(demo)
@@ -38,6 +39,8 @@ app.add_typer(operating.case, name="case")
 app.command()(running.token)
 database.command("upgrade")(running.db_upgrade)
 app.add_typer(database, name="db")
+keys.command("create")(running.keys_create)
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

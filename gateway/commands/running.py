@@ -1,4 +1,4 @@
-"""Commands that run the gateway or prepare it to run: run, serve, work, relay, token, db upgrade."""
+"""Commands that run the gateway or prepare it to run: run, serve, work, relay, token, db upgrade, keys create."""
 
 from __future__ import annotations
 
@@ -75,6 +75,20 @@ def db_upgrade(config: Config = None) -> None:
     settings.home.mkdir(parents=True, exist_ok=True)
     upgrade_url(settings.effective_database_url)
     say("The database is up to date.")
+
+
+def keys_create(config: Config = None) -> None:
+    """Make the key for content of a new installation. Never replaces one: what it wrapped could not be read again."""
+    from gateway.store.keys import create_key
+
+    folder = settings_for(config).home / "keys"
+    try:
+        path = create_key(folder, 1)
+    except FileExistsError:
+        raise GatewayError(f"there is a key already in {folder}; nothing was changed") from None
+    except OSError as error:
+        raise GatewayError(f"the key cannot be written to {folder}: {error.strerror}") from None
+    say(f"{path} was made. Back it up, and not beside the database: without it no stored content can be read.")
 
 
 def _shared(settings: Settings) -> Settings:

@@ -101,9 +101,8 @@ def _no_key(folder: Path) -> Finding:
         path=str(folder),
         remedy=Text(
             "Stellen Sie die Datei content-1.key aus der Sicherung wieder her; bei einer neuen Installation erzeugen "
-            "Sie sie mit: openssl rand -hex 32 > content-1.key",
-            "Restore content-1.key from the backup; for a new installation make it with: "
-            "openssl rand -hex 32 > content-1.key",
+            "Sie sie mit: gateway keys create",
+            "Restore content-1.key from the backup; for a new installation make it with: gateway keys create",
         ),
     )
 

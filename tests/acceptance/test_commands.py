@@ -24,7 +24,7 @@ BAD = str(SAMPLES / "invalid-city-missing-xml" / "data.xml")
 COMMANDS = [
     "", "run", "demo", "serve", "work", "relay", "validate", "map", "send", "check", "services list", "services test",
     "schemas list", "schemas import", "schemas show", "dead list", "dead show", "dead redrive", "dead discard",
-    "dead restore", "case show", "token", "db upgrade",
+    "dead restore", "case show", "token", "db upgrade", "keys create",
 ]  # fmt: skip
 
 
@@ -226,3 +226,19 @@ def test_the_demo_takes_real_standards_in(tmp_path: Path, test_data: Path) -> No
     counts = Shell(tmp_path).json("demo", "--once", "--standards", str(test_data))
     assert len(counts["services"]) == 5
     assert (counts["dead"], counts["lost"], counts["doubled"], counts["unfinished"]) == (0, 0, 0, 0)
+
+
+def test_a_production_installation_starts_only_with_a_key_that_somebody_made(tmp_path: Path) -> None:
+    """Given a new installation in production, when a key is made, then it opens, and the key is never replaced."""
+    shell = Shell(tmp_path)
+    (tmp_path / "gateway.yaml").write_text("{home: var, stage: production}", encoding="utf-8")
+    assert shell.run("db", "upgrade").returncode == 0
+    refused = shell.run("dead", "list")
+    assert (refused.returncode, "gateway keys create" in refused.stderr) == (2, True)
+    assert shell.run("keys", "create").returncode == 0
+    key = tmp_path / "var" / "keys" / "content-1.key"
+    made = key.read_bytes()
+    assert key.stat().st_mode & 0o077 == 0
+    assert shell.json("dead", "list") == []
+    again = shell.run("keys", "create")
+    assert (again.returncode, key.read_bytes()) == (2, made)
