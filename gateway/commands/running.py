@@ -82,10 +82,10 @@ def keys_create(config: Config = None) -> None:
     from gateway.store.keys import create_key
 
     folder = settings_for(config).home / "keys"
+    if any(folder.glob("content-*.key")):
+        raise GatewayError(f"there is a key already in {folder}; nothing was changed")
     try:
         path = create_key(folder, 1)
-    except FileExistsError:
-        raise GatewayError(f"there is a key already in {folder}; nothing was changed") from None
     except OSError as error:
         raise GatewayError(f"the key cannot be written to {folder}: {error.strerror}") from None
     say(f"{path} was made. Back it up, and not beside the database: without it no stored content can be read.")
