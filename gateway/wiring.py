@@ -19,6 +19,7 @@ from gateway.delivery.gates import Gates
 from gateway.errors import ConfigurationError
 from gateway.intake.tokens import TokenIssuer
 from gateway.metrics import Metrics
+from gateway.packages.periods import parse_delay, parse_period
 from gateway.services import Packages, RetryPolicy, Target, shipped_folder
 from gateway.settings import Settings
 from gateway.store import KeyRing, Store
@@ -133,8 +134,36 @@ def _overridden(target: Target, changes: Mapping[str, Any]) -> Target:
         settings={**target.config.settings, **settings},
         timeout=changes.get("timeout", target.config.timeout),
     )
-    retry = RetryPolicy(**changes["retry"]) if "retry" in changes else target.retry
+    retry = _retry(target.name, changes["retry"]) if "retry" in changes else target.retry
     return replace(target, config=config, retry=retry)
+
+
+def _retry(target: str, values: Any) -> RetryPolicy:
+    """A retry policy as `target.yaml` writes it (`30s`, `P3D`), or with plain seconds. Raises ConfigurationError:
+    a wrong one would otherwise show only at the first failed delivery.
+    """
+    try:
+        known = {"delays", "give_up_after", "per_second", "parallel"}
+        if wrong := sorted(set(values) - known):
+            raise ValueError(f"unknown: {', '.join(wrong)}; known: {', '.join(sorted(known))}")
+        made = dict(values)
+        if "delays" in made:
+            made["delays"] = tuple(float(d) if isinstance(d, int | float) else parse_delay(d) for d in made["delays"])
+        if isinstance(made.get("give_up_after"), str):
+            made["give_up_after"] = parse_period(made["give_up_after"]).fixed.total_seconds()
+        policy = RetryPolicy(**made)
+        if not policy.delays or min(*policy.delays, policy.give_up_after, policy.per_second or 1, 1) <= 0:
+            raise ValueError("delays, give_up_after and per_second must be more than nothing")
+        if policy.parallel is not None and not 1 <= policy.parallel <= 64:
+            raise ValueError("parallel must be from 1 to 64")
+    except (TypeError, ValueError, AttributeError) as error:
+        told = f"targets.{target}.retry: {error}"
+        remedy = Text(
+            "Beispiel: {delays: [30s, 10m], give_up_after: P3D}.", "Example: {delays: [30s, 10m], give_up_after: P3D}."
+        )
+        finding = Finding("config.invalid", "error", "service", Text(told, told), path="gateway.yaml", remedy=remedy)
+        raise ConfigurationError([finding]) from None
+    return policy
 
 
 def build_adapters(packages: Packages) -> dict[str, Adapter]:
