@@ -71,6 +71,12 @@ class Metrics:
         self._outbox_oldest = Gauge(
             "gateway_outbox_oldest_seconds", "How long the oldest of them has been due", registry=self.registry
         )
+        self._untold = Gauge(
+            "gateway_events_rows", "Changes of state not yet confirmed on ozg.events", registry=self.registry
+        )
+        self._untold_oldest = Gauge(
+            "gateway_events_oldest_seconds", "How long ago the oldest of them happened", registry=self.registry
+        )
         self._circuit = Gauge(
             "gateway_target_circuit", "Circuit of a target: 0 closed, 2 open", ["target"], registry=self.registry
         )
@@ -105,6 +111,8 @@ class Metrics:
                 gauge.labels(*labels).set(number)
         self._outbox.set(standing.outbox_rows)
         self._outbox_oldest.set(standing.outbox_oldest_seconds)
+        self._untold.set(standing.untold)
+        self._untold_oldest.set(standing.untold_oldest_seconds)
         for target, state in standing.circuits.items():
             self._circuit.labels(target).set(2 if state == "open" else 0)
 

@@ -115,6 +115,8 @@ class Settings(BaseSettings):
     """A delivery that is due for longer than this and in no outbox is put into the outbox again."""
     duplicate_window_seconds: float = 3600.0
     """Same content again within this time and without a key is reported as a suspected duplicate."""
+    events: bool = True
+    """Tell every change of state on the exchange `ozg.events`. Needs RabbitMQ: a queue in memory has no listeners."""
     worker_threads: int = 4
     """Deliveries at a time per target, unless the target says `parallel`."""
     check_threads: int = 2
@@ -129,6 +131,11 @@ class Settings(BaseSettings):
     @property
     def embedded(self) -> bool:
         return self.broker_url.startswith("embedded:")
+
+    @property
+    def announces(self) -> bool:
+        """Whether changes of state are told; with the queue in memory there is nobody to tell."""
+        return self.events and not self.embedded
 
     @property
     def listen_address(self) -> tuple[str, int]:

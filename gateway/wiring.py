@@ -69,6 +69,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             keys=KeyRing.load(settings.home / "keys", create=settings.stage != "production"),
             clock=clock,
             create=settings.embedded,
+            announces=settings.announces,
         )
         stack.callback(store.close)
         broker = open_broker(settings.broker_url, name="gateway")

@@ -205,7 +205,7 @@ def _store(config: Path | None) -> Iterator[Store]:
             "or start one with `gateway run`"
         )
     keys = KeyRing.load(settings.home / "keys", create=False)
-    store = Store.open(settings.effective_database_url, keys=keys, clock=utc_now)
+    store = Store.open(settings.effective_database_url, keys=keys, clock=utc_now, announces=settings.announces)
     try:
         yield store
     finally:

@@ -1,6 +1,7 @@
 """Relay: outbox rows → broker. A row goes away when its confirm came; the broker may be down for a day.
 
-With it, because they share the leader's lease: the sweep, which puts back what is due and nowhere, and housekeeping.
+With it, because they share the leader's lease: telling what happened (after today's work), the sweep, which puts back
+what is due and nowhere, and housekeeping.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from gateway.delivery.announcing import announce_batch
 from gateway.delivery.retention import keep_and_erase
 from gateway.errors import StoreUnavailable
 from gateway.store import OutboxRow
@@ -28,6 +30,8 @@ BATCH = 500
 LEASE_SECONDS = 15.0
 BROKER_PAUSE = 2.0
 """Seconds between two tries while the broker or the database is away."""
+EVENTS_PAUSE = 10.0
+"""Seconds until the next try when telling what happened failed. Longer: deliveries wait while it is tried."""
 
 
 class Relay:
@@ -40,6 +44,7 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._declared = False
         self._next_sweep: datetime | None = None
+        self._next_announcement: datetime | None = None
         self._renew_at: datetime | None = None
 
     def start(self) -> None:
@@ -67,17 +72,40 @@ class Relay:
                 self._gateway.store.outbox_filled.wait(self._gateway.settings.relay_seconds)
 
     def turn(self) -> bool:
-        """One look: sweep if due, then one batch. Returns whether there may be more. Raises BrokerUnavailable,
-        StoreUnavailable.
+        """One look: sweep if due, then one batch, then what happened. Returns whether there may be more.
+
+        Raises BrokerUnavailable, StoreUnavailable.
         """
         if not self._leads():
             self._stop.wait(1.0)
             return False
+        self._housekeep()  # first: erasing and bounds must not wait for a broker that is away
         if not self._declared:
             self._gateway.broker.declare(gateway_topology(sorted(self._gateway.adapters)))
             self._declared = True
-        self._housekeep()
-        return relay_batch(self._gateway)
+        more = relay_batch(self._gateway)
+        return self._announce() or more
+
+    def _announce(self) -> bool:
+        """Tell what happened, at most once per `relay_seconds` unless there is much: each time costs a commit.
+
+        Whatever goes wrong here holds up no delivery. Raises StoreUnavailable.
+        """
+        now = self._gateway.clock()
+        if self._next_announcement and now < self._next_announcement:
+            return False
+        try:
+            more = announce_batch(self._gateway)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            self._declared = False  # the exchange may be gone
+            self._next_announcement = now + timedelta(seconds=EVENTS_PAUSE)
+            unexpected = not isinstance(error, BrokerUnavailable)
+            log.warning("events.paused", error=type(error).__name__, exc_info=unexpected)
+            return False
+        self._next_announcement = None if more else now + timedelta(seconds=self._gateway.settings.relay_seconds)
+        return more
 
     def _leads(self) -> bool:
         """Whether this process may work: it holds the lease, or gets it now. Renewed well before it ends."""
@@ -107,6 +135,8 @@ class Relay:
             log.info("sweep.requeued", deliveries=put_back, at_start=first)
             self._gateway.metrics.swept(put_back)
         store.sweep_orphans()
+        if dropped := store.trim_announcements().result():
+            log.error("events.dropped", count=dropped)
         if erased := keep_and_erase(self._gateway):
             log.info("content.erased", count=erased)
 

@@ -4,6 +4,7 @@ from gateway.store.content import ContentDamaged, ContentErased
 from gateway.store.keys import KeyRing
 from gateway.store.records import (
     Accepted,
+    Announcement,
     AttemptStart,
     Claimed,
     DeadLetter,
@@ -18,6 +19,7 @@ from gateway.store.store import Store
 
 __all__ = [
     "Accepted",
+    "Announcement",
     "AttemptStart",
     "Claimed",
     "ContentDamaged",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -20,6 +20,7 @@ from sqlalchemy import Update, bindparam, func, insert, select, update
 from gateway.delivery import ENDED, OPEN, Delivery, DeliveryState, require_delivery, require_submission
 from gateway.errors import Conflict, NotFound
 from gateway.store import tables as t
+from gateway.store.announcements import announce
 from gateway.store.session import Record, one_of
 from gateway.store.writer import RowLocked, Transaction
 from gateway.submission import SubmissionState
@@ -39,7 +40,7 @@ _COUNT_OPEN = (
     .select_from(t.delivery)
     .where(t.delivery.c.submission_id == bindparam("id"), one_of(t.delivery.c.state, sorted(OPEN)))
 )
-INSERT_EVENT = insert(t.event)
+_INSERT_EVENT = insert(t.event)
 # Inline: the number it gets is of no interest here, so it is not asked for.
 INSERT_OUTBOX = insert(t.outbox).inline()
 
@@ -86,6 +87,12 @@ def link_event(
     }
     row["hash"] = event_hash(row)
     return row
+
+
+def write_events(tx: Transaction, events: Sequence[Mapping[str, Any]]) -> None:
+    """Every event goes through here: its row, and the row by which it is told."""
+    tx.execute_many(_INSERT_EVENT, events)
+    announce(tx, events)
 
 
 class Change:
@@ -194,7 +201,7 @@ class Change:
         """Write the events and the new head. Raises Conflict when another writer got in between."""
         if not self._events and not self._columns:
             return
-        self.tx.execute_many(INSERT_EVENT, self._events)
+        write_events(self.tx, self._events)
         columns = {"event_number": self._head[0], "event_hash": self._head[1], **self._columns}
         parameters = {
             "submission_id_is": self.submission_id,

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, insert, select
 from gateway.delivery import require_submission
 from gateway.ids import new_id
 from gateway.store import tables as t
-from gateway.store.changes import GENESIS, INSERT_EVENT, INSERT_OUTBOX, link_event, new_delivery, outbox_row
+from gateway.store.changes import GENESIS, INSERT_OUTBOX, link_event, new_delivery, outbox_row, write_events
 from gateway.store.content import ContentErased, ContentWriter, SealedContent
 from gateway.store.deadletters import clarification_letter
 from gateway.store.keys import KeyRing
@@ -116,7 +116,7 @@ def accept_many(tx: Transaction, intakes: Sequence[Intake]) -> list[Accepted | K
     write_sealed(tx, [intake.content for intake in intakes], claimed=True)
     tx.execute_many(_INSERT_DELIVERY, rows.deliveries)
     tx.execute_many(INSERT_OUTBOX, rows.outbox)
-    tx.execute_many(INSERT_EVENT, rows.events)
+    write_events(tx, rows.events)
     tx.execute_many(_INSERT_DEAD, rows.dead)
     tx.has_outbox_rows |= bool(rows.outbox)
     return [
@@ -194,7 +194,7 @@ def reject(tx: Transaction, row: Mapping[str, Any], findings: Sequence[Finding])
     chain = {"event_number": event["number"], "event_hash": event["hash"]}
     times = {"created_at": tx.now, "ended_at": tx.now}
     tx.execute(_INSERT_SUBMISSION, {**row, **times, **chain, "inbox_key": None, "digest": ""})
-    tx.execute(INSERT_EVENT, event)
+    write_events(tx, [event])
 
 
 def answer_by_key(

@@ -72,6 +72,34 @@ class OutboxRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Announcement:
+    """A change of state to be told. event_id is the same for every copy.
+
+    number: of the event in its submission's history. delivery_id, target: None where the submission itself changed.
+    failure, code: why it waits or died, where it does.
+    """
+
+    announcement_id: int
+    submission_id: str
+    number: int
+    at: datetime
+    old: str | None
+    new: str
+    case_id: str
+    service: str
+    received_at: datetime
+    traceparent: str | None
+    delivery_id: str | None
+    target: str | None
+    failure: str | None
+    code: str | None
+
+    @property
+    def event_id(self) -> str:
+        return f"{self.submission_id}.{self.number}"
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStart:
     """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON."""
 
@@ -208,6 +236,7 @@ class Standing:
 
     deliveries: (target, state) → number. dead_letters: (target, class) → number of open ones.
     outbox_rows: due and not yet confirmed by the broker; outbox_oldest_seconds: since when. circuits: target → state.
+    untold: changes of state not yet confirmed on `ozg.events`; untold_oldest_seconds: since when.
     """
 
     deliveries: Mapping[tuple[str, str], int]
@@ -215,6 +244,8 @@ class Standing:
     outbox_rows: int
     outbox_oldest_seconds: float
     circuits: Mapping[str, str]
+    untold: int
+    untold_oldest_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

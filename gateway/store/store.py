@@ -24,12 +24,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
 from gateway.errors import ConfigurationError, StoreUnavailable
-from gateway.store import database, deadletters, intake, keeping, outbox, parts, views, work
+from gateway.store import announcements, database, deadletters, intake, keeping, outbox, parts, views, work
 from gateway.store import tables as t
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
 from gateway.store.keys import KeyRing, WrongKey
 from gateway.store.records import (
     Accepted,
+    Announcement,
     Attempt,
     AttemptStart,
     Claimed,
@@ -51,6 +52,7 @@ from xoev_schemas.findings import Finding, Text
 
 __all__ = [
     "Accepted",
+    "Announcement",
     "Attempt",
     "AttemptStart",
     "Claimed",
@@ -80,20 +82,35 @@ class Store:
     """
 
     def __init__(
-        self, writing: Engine, reading: Engine, keys: KeyRing, clock: Callable[[], datetime] | None = None
+        self,
+        writing: Engine,
+        reading: Engine,
+        keys: KeyRing,
+        clock: Callable[[], datetime] | None = None,
+        *,
+        announces: bool = False,
     ) -> None:
         self._writing = writing
         self._reading = reading
         self._keys = keys
         self.outbox_filled = threading.Event()
-        self._writer = Writer(writing, keys, database.clock_of(clock), on_outbox=self.outbox_filled.set)
+        self._writer = Writer(
+            writing, keys, database.clock_of(clock), on_outbox=self.outbox_filled.set, announces=announces
+        )
         self._backlog = (-_BACKLOG_SECONDS, 0)
 
     @classmethod
     def open(
-        cls, url: str, *, keys: KeyRing, clock: Callable[[], datetime] | None = None, create: bool = False
+        cls,
+        url: str,
+        *,
+        keys: KeyRing,
+        clock: Callable[[], datetime] | None = None,
+        create: bool = False,
+        announces: bool = False,
     ) -> Store:
         """Open `sqlite:///PATH` or `postgresql://…`. create: run missing migrations; else the database must have them.
+        announces: keep a row for every change of state until it is told (`due_announcements`).
 
         clock: for tests; without it the database's own time counts (leases, events). Raises ConfigurationError when the
         database is not migrated, not durable, or its content was written with other keys; StoreUnavailable.
@@ -105,7 +122,7 @@ class Store:
             writing.dispose()
             reading.dispose()
             raise
-        return cls(writing, reading, keys, clock)
+        return cls(writing, reading, keys, clock, announces=announces)
 
     def close(self) -> None:
         """Commit what was submitted, then let go of the database. Nothing may be submitted afterwards."""
@@ -230,6 +247,19 @@ class Store:
     def forget_outbox(self, outbox_ids: Sequence[int]) -> Future[None]:
         """Their confirms came."""
         return self._writer.submit_grouped("", outbox.forget_many, tuple(outbox_ids))
+
+    def due_announcements(self, limit: int) -> list[Announcement]:
+        """Changes of state that nobody was told of, oldest first."""
+        with self._read() as session:
+            return announcements.due(session, limit)
+
+    def forget_announcements(self, announcement_ids: Sequence[int]) -> Future[None]:
+        """They were told."""
+        return self._writer.submit_grouped("", announcements.forget_many, tuple(announcement_ids))
+
+    def trim_announcements(self, kept: int = announcements.KEPT) -> Future[int]:
+        """Drop the oldest above this number, untold. How many."""
+        return self._writer.submit("", lambda tx: announcements.trim(tx, kept))
 
     def sweep(self, now: datetime, tolerance_seconds: float) -> Future[int]:
         """Put back what is due and in no outbox, and what a vanished worker held. How many."""

@@ -262,6 +262,18 @@ event = Table(
     **_ONE_TREE,
 )
 
+# One row per change of state that has not been told on `ozg.events`. It names an event, without a foreign key: it is
+# only ever written together with that event, and events are never deleted.
+announcement = Table(
+    "announcement",
+    metadata,
+    Column("announcement_id", _SERIAL, primary_key=True),
+    Column("submission_id", _ID, nullable=False),
+    Column("number", Integer, nullable=False),
+    # Never reuse a number: a relay that lost its lease must not delete what came after.
+    sqlite_autoincrement=True,
+)
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, func, or_, select, union
 
 from gateway.delivery import OPEN, Delivery
 from gateway.errors import NotFound
+from gateway.store import announcements
 from gateway.store import tables as t
 from gateway.store.changes import delivery_of
 from gateway.store.intake import read_record
@@ -336,10 +337,13 @@ def standing(session: Session, now: datetime) -> Standing:
     due: Any = select(func.count().label("number"), func.min(row.publish_at).label("oldest"))
     outbox = session.row(due.where(row.publish_at <= now))
     oldest = outbox.oldest if outbox is not None else None
+    untold, untold_oldest = announcements.waiting(session, now)
     return Standing(
         deliveries={(r.target, r.state): r.number for r in session.rows(by_state)},
         dead_letters={(r.target or "", r.failure): r.number for r in session.rows(by_class)},
         outbox_rows=outbox.number if outbox is not None else 0,
         outbox_oldest_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
         circuits={r.target: r.state["state"] for r in session.rows(select(t.circuit))},
+        untold=untold,
+        untold_oldest_seconds=untold_oldest,
     )

@@ -37,11 +37,13 @@ class Transaction(Session):
 
     patient: whether it may wait for a row that another process has locked. Only a job that is alone in its transaction
     may: one that waits while others' locks are held would sooner or later wait in a ring.
+    announces: whether changes of state are told on `ozg.events`.
     """
 
-    def __init__(self, connection: Connection, now: datetime, keys: KeyRing, *, patient: bool) -> None:
+    def __init__(self, connection: Connection, now: datetime, keys: KeyRing, *, patient: bool, announces: bool) -> None:
         super().__init__(connection)
         self.patient = patient
+        self.announces = announces
         self.writes = 0
         self.now = now
         self.keys = keys
@@ -71,7 +73,10 @@ class _Job(Generic[P, T]):
 
 
 class Writer:
-    """Runs jobs from any thread. now: the moment of a commit, asked once per batch over the writing connection."""
+    """Runs jobs from any thread. now: the moment of a commit, asked once per batch over the writing connection.
+
+    announces: see `Transaction`.
+    """
 
     def __init__(
         self,
@@ -80,7 +85,9 @@ class Writer:
         now: Callable[[Connection], datetime],
         *,
         on_outbox: Callable[[], None] = lambda: None,
+        announces: bool = False,
     ) -> None:
+        self._announces = announces
         self._engine = engine
         self._keys = keys
         self._now = now
@@ -171,7 +178,13 @@ class Writer:
         for attempt in range(1, _TRIES + 1):
             try:
                 with self._engine.connect() as connection, connection.begin():
-                    tx = Transaction(connection, self._now(connection), self._keys, patient=len(jobs) == 1)
+                    tx = Transaction(
+                        connection,
+                        self._now(connection),
+                        self._keys,
+                        patient=len(jobs) == 1,
+                        announces=self._announces,
+                    )
                     results = _run(tx, jobs)
                 return results, tx.has_outbox_rows
             except _Spoiled as spoiled:
