@@ -7,17 +7,31 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from gateway.errors import ConfigurationError
 from xoev_schemas.findings import Finding, Text
 
 _REFERENCE = re.compile(r"\$\{(file|env):([^}]+)\}")
+
+
+def _absolute(path: Path) -> Path:
+    """Whole, so that messages show where something is, and a later change of the folder changes nothing."""
+    return path.expanduser().absolute()
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and not host.startswith("[")):
+        raise ValueError("is no address; write HOST:PORT, like 127.0.0.1:8080 or [::1]:8080")
+    return text
 
 
 class Issuer(BaseModel):
@@ -79,9 +93,11 @@ class Limits(BaseModel):
 class Settings(BaseSettings):
     """Everything about the installation that is not a service, target or client."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", extra="forbid", validate_assignment=True
+    )
 
-    home: Path = Path("var")
+    home: Annotated[Path, AfterValidator(_absolute)] = Field(default=Path("var"), validate_default=True)
     """Holds schemas, lock file, database and keys."""
     stage: Literal["test", "acceptance", "production"] = "test"
     """In production keys are never made, and the description of the interface is not served."""
@@ -89,7 +105,7 @@ class Settings(BaseSettings):
     """Empty = SQLite in `home`. `postgresql://…` for production."""
     broker_url: str = "embedded://"
     """`embedded://` = queue in memory; `amqp://…` = RabbitMQ."""
-    listen: str = "127.0.0.1:8080"
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8080"
     """Address and port of the interface. TLS ends at a proxy in front."""
     packages: list[Path] = Field(default_factory=list)
     """Folders that hold `services/`, `targets/`, `clients/`; empty = those shipped with the gateway."""
@@ -123,6 +139,13 @@ class Settings(BaseSettings):
     """Messages checked at a time in one process."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is logged (to stderr)."""
+
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def file(self) -> Path | None:
+        """The file that was read, for the place of a fault; None = all from the environment."""
+        return self._file
 
     @property
     def effective_database_url(self) -> str:
@@ -161,33 +184,82 @@ def load_settings(path: Path | None = None, **overrides: Any) -> Settings:
     overrides: what the command line gives; they win over both. Raises ConfigurationError, naming every fault at once.
     """
     chosen = path or (Path(os.environ["GATEWAY_CONFIG"]) if os.environ.get("GATEWAY_CONFIG") else Path("gateway.yaml"))
-    values: dict[str, Any] = {}
-    if chosen.exists():
-        try:
-            loaded = yaml.safe_load(chosen.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            line = (
-                error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else None
-            )
-            raise ConfigurationError([_finding(str(chosen), line, "ist kein YAML", "is not YAML")]) from error
-        values = resolve_references(loaded or {})
+    if chosen.is_file():
+        values = resolve_references(_read(chosen))
     elif path or os.environ.get("GATEWAY_CONFIG"):
         raise ConfigurationError([_finding(str(chosen), None, "fehlt", "does not exist")])
+    else:
+        values = {}
     try:
         settings = Settings(**values)
-        return settings.model_copy(update={k: v for k, v in overrides.items() if v is not None})
+        settings._file = chosen.absolute() if chosen.is_file() else None
+        for name, value in overrides.items():
+            if value is not None:
+                setattr(settings, name, value)
     except ValidationError as error:
+        given = {name for name, value in overrides.items() if value is not None}
+        faults = [_fault(fault, chosen, given) for fault in error.errors(include_input=False, include_url=False)]
+        raise ConfigurationError(faults) from None
+    except SettingsError as error:
+        # A variable for a group of settings holds JSON; the library names the setting and not the value.
+        faulty = re.findall(r'field "(\w+)"', str(error)) or ["…"]
+        en = f"{faulty[0]}: is not JSON"
         raise ConfigurationError(
-            [
-                _finding(
-                    str(chosen),
-                    None,
-                    f"{'.'.join(map(str, e['loc']))}: {e['msg']}",
-                    f"{'.'.join(map(str, e['loc']))}: {e['msg']}",
-                )
-                for e in error.errors(include_input=False)
-            ]
+            [_finding(f"GATEWAY_{faulty[0].upper()}", None, f"„{faulty[0]}“ ist kein JSON.", en)]
         ) from None
+    return settings
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = error.strerror or ""
+        raise ConfigurationError([_finding(str(file), None, "ist nicht lesbar", f"is not readable: {why}")]) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+        line = mark.line + 1 if mark else None
+        raise ConfigurationError([_finding(str(file), line, "ist kein YAML", "is not YAML")]) from None
+    if not isinstance(loaded or {}, dict) or not all(isinstance(name, str) for name in loaded or {}):
+        de, en = "enthält keine Einstellungen der Form „Name: Wert“", "holds no settings of the form 'name: value'"
+        raise ConfigurationError([_finding(str(file), 1, de, en)])
+    return dict(loaded or {})
+
+
+def _fault(fault: Mapping[str, Any], file: Path, given: set[str]) -> Finding:
+    """What pydantic found, with the place where the value comes from: option, variable, or line of the file."""
+    steps = [str(step) for step in fault["loc"]]
+    name = ".".join(steps)
+    variable = f"GATEWAY_{'__'.join(steps).upper()}"
+    if steps[0] in given:
+        place, line = f"--{steps[0]}", None
+    elif variable in os.environ:
+        place, line = variable, None
+    else:
+        place, line = str(file.absolute()), _line_of(file, steps)
+    if fault["type"] == "extra_forbidden":
+        known = list(Settings.model_fields if len(steps) == 1 else Limits.model_fields if steps[0] == "limits" else ())
+        near = get_close_matches(steps[-1], known, n=1)
+        remedy = Text(f"Meinten Sie „{near[0]}“?", f"Did you mean '{near[0]}'?") if near else Text("", "")
+        return _finding(place, line, f"Die Einstellung „{name}“ gibt es nicht.", f"{name}: no such setting.", remedy)
+    told = fault["msg"].removeprefix("Value error, ")
+    return _finding(place, line, f"Der Wert von „{name}“ ist nicht brauchbar.", f"{name}: {told}")
+
+
+def _line_of(file: Path, steps: list[str]) -> int | None:
+    """The line (from 1) of a setting in the file; of the deepest part of its name that stands there."""
+    node = yaml.compose(file.read_text(encoding="utf-8")) if file.is_file() else None
+    line = None
+    for step in steps:
+        if isinstance(node, yaml.MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == step), None)
+            if found is None:
+                break
+            line, node = found[0].start_mark.line + 1, found[1]
+        elif isinstance(node, yaml.SequenceNode) and step.isdigit():
+            node = node.value[int(step)]
+            line = node.start_mark.line + 1
+    return line
 
 
 def resolve_references(value: Any) -> Any:
@@ -214,5 +286,6 @@ def _lookup(match: re.Match[str]) -> str:
     )
 
 
-def _finding(place: str, line: int | None, de: str, en: str) -> Finding:
-    return Finding("config.invalid", "error", "service", Text(de, en), path=place, line=line)
+def _finding(place: str, line: int | None, de: str, en: str, remedy: Text | None = None) -> Finding:
+    remedy = remedy or Text("Siehe docs/reference/settings.md.", "See docs/reference/settings.md.")
+    return Finding("config.invalid", "error", "service", Text(de, en), path=place, line=line, remedy=remedy)
