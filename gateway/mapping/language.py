@@ -6,7 +6,7 @@ The language for people is described in `docs/reference/mapping-language.md`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
@@ -96,11 +96,15 @@ Template = Const | Read | Concat | First | Each | Attachments | Object | List
 
 @dataclass(frozen=True, slots=True)
 class CompiledMapping:
-    """A file, ready to run. kind: `case` (submission → case) or `request` (case → request)."""
+    """A file, ready to run. kind: `case` (submission → case) or `request` (case → request).
+
+    make: what `gateway.mapping.run.compiled` made of `root`.
+    """
 
     kind: str
     file: FilePath
     root: Object
+    make: Callable[..., Json] = field(repr=False, compare=False)
 
 
 def parts(template: Template) -> Iterator[Template]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -18,7 +18,9 @@ _FIM_VERSION = re.compile(r"([SGFD]\d{8,11})V\d+(?:\.\d+)*")
 
 
 class Node(Protocol):
-    """A place in a document. Children are indexed once, at the first look: many paths over one document are cheap."""
+    """A place in a document. Children are indexed and texts made at the first look: many paths over one document are
+    cheap.
+    """
 
     name: str
     parent: Node | None
@@ -49,25 +51,26 @@ def simple_name(name: str) -> str:
 class XmlNode:
     """An element. element: lxml `_Element` without comments and processing instructions."""
 
-    __slots__ = ("_index", "_order", "element", "name", "parent")
+    __slots__ = ("_index", "_order", "_text", "element", "name", "parent")
 
     def __init__(self, element: Any, parent: XmlNode | None = None) -> None:
         self.element = element
         self.parent: Node | None = parent
         self.name = simple_name(element.tag)
-        self._order: list[XmlNode] | None = None
-        self._index: dict[str, list[Node]] = {}
+        self._order: list[XmlNode] = []
+        self._index: dict[str, list[Node]] | None = None
+        self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
-        self._look()
-        return self._index.get(name, [])
+        index = self._index
+        return (self._look() if index is None else index).get(name, _NONE)
 
     def names(self) -> list[str]:
-        self._look()
-        return list(self._index)
+        return list(self._look())
 
     def descendants(self, name: str) -> Iterator[Node]:
-        for child in self._look():
+        self._look()
+        for child in self._order:
             if child.name == name:
                 yield child
             yield from child.descendants(name)
@@ -79,31 +82,38 @@ class XmlNode:
         return None
 
     def text(self) -> str:
-        # Leaves are the common case; itertext() costs five times as much.
-        text = self.element.text if not len(self.element) else "".join(self.element.itertext())
-        return clean(text or "")
+        if self._text is None:
+            # Leaves are the common case; itertext() costs five times as much.
+            text = self.element.text if not len(self.element) else "".join(self.element.itertext())
+            self._text = clean(text) if text else ""
+        return self._text
 
-    def _look(self) -> list[XmlNode]:
-        if self._order is None:
+    def _look(self) -> dict[str, list[Node]]:
+        if self._index is None:
+            self._index = {}
             self._order = [XmlNode(element, self) for element in self.element]
             for child in self._order:
                 self._index.setdefault(child.name, []).append(child)
-        return self._order
+        return self._index
 
 
 class JsonNode:
-    """A JSON value that is not an array. value: what `json` makes of it; never changed."""
+    """A JSON value that is not an array, or the value of an XML attribute. value: what `json` makes of it; never
+    changed.
+    """
 
-    __slots__ = ("_index", "name", "parent", "value")
+    __slots__ = ("_index", "_text", "name", "parent", "value")
 
-    def __init__(self, value: Any, name: str = "", parent: JsonNode | None = None) -> None:
+    def __init__(self, value: Any, name: str = "", parent: Node | None = None) -> None:
         self.value = value
         self.name = name
-        self.parent: Node | None = parent
+        self.parent = parent
         self._index: dict[str, list[Node]] | None = None
+        self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
-        return self._look().get(name, [])
+        index = self._index
+        return (self._look() if index is None else index).get(name, _NONE)
 
     def names(self) -> list[str]:
         return list(self._look())
@@ -120,18 +130,28 @@ class JsonNode:
         return None
 
     def text(self) -> str:
-        if isinstance(self.value, Mapping):
-            texts = (child.text() for children in self._look().values() for child in children)
-            return clean(" ".join(text for text in texts if text))
-        return clean(scalar_text(self.value))
+        if self._text is None:
+            if isinstance(self.value, dict):
+                texts = (child.text() for children in self._look().values() for child in children)
+                self._text = clean(" ".join(text for text in texts if text))
+            else:
+                self._text = clean(scalar_text(self.value))
+        return self._text
 
     def _look(self) -> dict[str, list[Node]]:
         if self._index is None:
             self._index = {}
-            for key, value in self.value.items() if isinstance(self.value, Mapping) else ():
+            for key, value in self.value.items() if isinstance(self.value, dict) else ():
                 name = simple_name(key)
-                self._index.setdefault(name, []).extend(JsonNode(item, name, self) for item in _flat(value))
+                items = _flat(value) if isinstance(value, list) else () if value is None else (value,)
+                made: list[Node] = [JsonNode(item, name, self) for item in items]
+                if made:
+                    self._index.setdefault(name, []).extend(made)
         return self._index
+
+
+_NONE: list[Node] = []
+"""The children of a name that is not there; nobody adds to it."""
 
 
 def _flat(value: Any) -> Iterator[Any]:
@@ -145,6 +165,8 @@ def _flat(value: Any) -> Iterator[Any]:
 
 def scalar_text(value: Any) -> str:
     """A JSON scalar as XML would write it: `true`, `12.5`, never `1e3`."""
+    if isinstance(value, str):
+        return value
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -166,7 +188,7 @@ def location(node: Node) -> str:
     current: Node | None = node
     while current is not None and current.parent is not None:
         siblings = current.parent.children(current.name)
-        position = next(i for i, sibling in enumerate(siblings, start=1) if sibling is current)
-        steps.append(f"{current.name}[{position}]" if len(siblings) > 1 else current.name)
+        position = next((f"[{i}]" for i, sibling in enumerate(siblings, start=1) if sibling is current), "")
+        steps.append(f"{current.name}{position}" if len(siblings) > 1 else current.name)
         current = current.parent
     return "/".join(reversed(steps)) or "."

@@ -11,10 +11,11 @@ rolle[code='01']/name     those that have a child `code` with that text; also [@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 
-from gateway.mapping.nodes import Node, clean, simple_name
+from gateway.mapping.nodes import JsonNode, Node, clean, simple_name
 
 _TOKEN = re.compile(
     r"(?P<position>\[\s*[1-9]\d{0,5}\s*\])"
@@ -62,18 +63,6 @@ class Path:
     def picks_one(self) -> bool:
         """True if it says by position which of several it means."""
         return any(isinstance(rule, int) for step in self.steps for rule in step.filters)
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A node, or an attribute of it (then `attribute` names it and `value` is its text)."""
-
-    node: Node
-    attribute: str | None = None
-    value: str | None = None
-
-    def text(self) -> str:
-        return self.node.text() if self.value is None else self.value
 
 
 def parse_path(source: str) -> Path:
@@ -126,43 +115,58 @@ def _filtered(step: Step, match: re.Match[str]) -> Step:
     return Step(step.axis, step.name, (*step.filters, Equals(parse_path(match.group("inner")), clean(value))))
 
 
-def hits(path: Path, current: Node) -> list[Hit]:
-    """Every place the path leads to from `current`, in document order, empty ones included."""
-    nodes = [_root(current)] if path.absolute else [current]
-    for step in path.steps:
-        if step.axis == "attribute":
-            values = ((node, node.attribute(step.name)) for node in nodes)
-            return [Hit(node, step.name, value) for node, value in values if value is not None]
-        if step.axis == "child" and not step.filters:  # nearly every step; the general way costs three times as much
-            nodes = [child for node in nodes for child in node.children(step.name)]
-        else:
-            nodes = [found for node in nodes for found in _filter(step, list(_follow(step, node)))]
-        if not nodes:
-            return []
-    return [Hit(node) for node in nodes]
+Find = Callable[[Node], list[Node]]
+"""Every place that a path leads to from a node, in document order, empty ones included. The list is not to be changed.
+"""
 
 
-def _follow(step: Step, node: Node) -> Iterator[Node]:
-    if step.axis == "child":
-        yield from node.children(step.name)
-    elif step.axis == "descendant":
-        yield from node.descendants(step.name)
-    elif step.axis == "self":
-        yield node
-    elif node.parent is not None:
-        yield node.parent
+def finder(path: Path) -> Find:
+    """The path, ready to be followed many times. An attribute is found as a leaf named `@name`."""
+    steps = [_follow(step) for step in path.steps]
+    first, later = (_from_root(steps[0]) if path.absolute else steps[0]), steps[1:]
+    if not later:
+        return first
+
+    def find(node: Node) -> list[Node]:
+        nodes = first(node)
+        for step in later:
+            # One node is nearly every case; joining lists costs three times as much.
+            nodes = step(nodes[0]) if len(nodes) == 1 else [found for node in nodes for found in step(node)]
+        return nodes
+
+    return find
 
 
-def _filter(step: Step, nodes: list[Node]) -> list[Node]:
+def _follow(step: Step) -> Find:
+    name = step.name
+    axes: dict[str, Find] = {
+        "child": methodcaller("children", name),
+        "descendant": lambda node: list(node.descendants(name)),
+        "attribute": lambda node: [
+            JsonNode(value, f"@{name}", node) for value in (node.attribute(name),) if value is not None
+        ],
+        "self": lambda node: [node],
+        "parent": lambda node: [node.parent] if node.parent is not None else [],
+    }
+    found = axes[step.axis]
     for rule in step.filters:
-        if isinstance(rule, int):
-            nodes = nodes[rule - 1 : rule]
-        else:
-            nodes = [node for node in nodes if any(hit.text() == rule.value for hit in hits(rule.path, node))]
-    return nodes
+        found = _nth(found, rule) if isinstance(rule, int) else _those_with(found, rule)
+    return found
 
 
-def _root(node: Node) -> Node:
-    while node.parent is not None:
-        node = node.parent
-    return node
+def _nth(find: Find, position: int) -> Find:
+    return lambda node: find(node)[position - 1 : position]
+
+
+def _those_with(find: Find, rule: Equals) -> Find:
+    places, value = finder(rule.path), rule.value
+    return lambda node: [found for found in find(node) if any(place.text() == value for place in places(found))]
+
+
+def _from_root(find: Find) -> Find:
+    def find_from_root(node: Node) -> list[Node]:
+        while node.parent is not None:
+            node = node.parent
+        return find(node)
+
+    return find_from_root

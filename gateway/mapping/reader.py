@@ -21,6 +21,7 @@ from gateway.mapping.language import (
 )
 from gateway.mapping.paths import Path, PathError, parse_path
 from gateway.mapping.problems import Place, Problems
+from gateway.mapping.run import compiled
 from gateway.mapping.values import KINDS, Json, WrongValue, convert_constant
 from gateway.mapping.yaml_nodes import Items, Members, Scalar, YamlNode, plain, read_yaml
 from xoev_schemas.findings import Text
@@ -56,7 +57,7 @@ def compile_mapping(node: YamlNode, file: FilePath, kind: str, problems: Problem
             problems.unknown(place, "mapping.unknown_key", Text("Den Schlüssel", "key"), name, [kind])
     template = _Reader(file.parent, problems, kind).template(node.nodes[kind])
     if isinstance(template, Object):
-        return CompiledMapping(kind, file, template)
+        return CompiledMapping(kind, file, template, compiled(template))
     text = Text(f"„{kind}:“ muss ein Objekt beschreiben.", f"'{kind}:' must describe an object.")
     problems.add(node.keys[kind], "mapping.top_level", text)
     return None

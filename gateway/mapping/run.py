@@ -1,12 +1,15 @@
 """Run a mapping: template + document → value, findings, trace. Pure: the same in gives the same out.
 
+A template is compiled once, into nested functions in its own shape; what is known beforehand (paths, conversions,
+places in the result) is not worked out again for every document.
+
 Faults are findings, all of them at once. They name the rule (`folder/file.yaml:12`) and the place in the result, never
 a value.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,9 +29,9 @@ from gateway.mapping.language import (
     Template,
 )
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location, scalar_text
-from gateway.mapping.paths import Hit, Path, hits
+from gateway.mapping.paths import Path, finder
 from gateway.mapping.problems import Place
-from gateway.mapping.values import Json, WrongValue, convert, to_boolean
+from gateway.mapping.values import Json, WrongValue, conversion, to_boolean
 from xoev_schemas.documents import Document, XmlDocument
 from xoev_schemas.findings import Finding, Severity, Text, has_errors, mask
 
@@ -43,7 +46,7 @@ class TraceLine:
 
     target: str
     place: Place = field(repr=False)
-    hit: Hit = field(repr=False)
+    node: Node = field(repr=False)
     value: Json = field(repr=False)
 
     @property
@@ -53,8 +56,7 @@ class TraceLine:
     @property
     def source(self) -> str:
         """Place in the document, `antragsteller/name[2]`."""
-        place = location(self.hit.node)
-        return f"{place}/@{self.hit.attribute}" if self.hit.attribute else place
+        return location(self.node)
 
     @property
     def masked(self) -> str:
@@ -70,8 +72,13 @@ class MappingOutcome:
 
     value: dict[str, Any] | None = field(repr=False)
     findings: list[Finding] = field(default_factory=list)
-    trace: list[TraceLine] = field(default_factory=list, repr=False)
+    reads: Sequence[tuple[str, str, Place, Node, Json]] = field(default=(), repr=False)
     attachment_ids: tuple[str, ...] = ()
+
+    @property
+    def trace(self) -> list[TraceLine]:
+        """Made of `reads` when somebody asks: that is rare, and costs as much as the mapping."""
+        return [TraceLine(_target(place, own), rule, node, value) for place, own, rule, node, value in self.reads]
 
 
 def document_node(document: Document) -> Node:
@@ -80,159 +87,33 @@ def document_node(document: Document) -> Node:
 
 def run(mapping: CompiledMapping, document: Document) -> MappingOutcome:
     """submission → case. The value lacks the envelope."""
-    return _Run(mapping).outcome(document_node(document))
+    return _Run().outcome(mapping, document_node(document))
 
 
 def run_on_case(mapping: CompiledMapping, case: Mapping[str, Any]) -> MappingOutcome:
     """case → request."""
-    return _Run(mapping, attachments=case.get("attachments", ())).outcome(JsonNode(case))
+    return _Run(case.get("attachments", ())).outcome(mapping, JsonNode(case))
 
 
 def holds(condition: Condition | None, current: Node) -> bool:
     """True without a condition."""
-    if condition is None:
-        return True
-    texts = (hit.text() for path in condition.paths for hit in hits(path, current))
-    first = next((text for text in texts if text), None)
-    if condition.allowed is None:
-        return (first is not None) is condition.present
-    return first is not None and any(_equal(first, allowed) for allowed in condition.allowed)
-
-
-def _marked(value: Json) -> Iterator[str]:
-    """Attachments whose content a request wants in its body: `{"$attachment": ID}`, see `adapters.content`."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _marked(item)
-    elif isinstance(value, dict):
-        if set(value) == {MARKER}:
-            yield str(value[MARKER])
-        for member in value.values():
-            yield from _marked(member)
-
-
-def _equal(text: str, allowed: str | bool) -> bool:
-    if isinstance(allowed, str):
-        return text == allowed
-    try:
-        return to_boolean(text) is allowed
-    except WrongValue:
-        return False
+    return condition is None or _test(condition)(current)
 
 
 class _Run:
-    """One run. Absent is None throughout: no rule can make a JSON null."""
+    """What one run gathers besides the value."""
 
-    def __init__(self, mapping: CompiledMapping, attachments: Sequence[Mapping[str, Any]] = ()) -> None:
-        self._mapping = mapping
-        self._attachments = attachments
-        self._chosen: dict[str, None] = {}
-        self._findings: list[Finding] = []
-        self._trace: list[TraceLine] = []
+    def __init__(self, attachments: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.attachments = attachments
+        self.chosen: dict[str, None] = {}
+        self.findings: list[Finding] = []
+        self.reads: list[tuple[str, str, Place, Node, Json]] = []
 
-    def outcome(self, root: Node) -> MappingOutcome:
-        value = self._make(self._mapping.root, root, "")
+    def outcome(self, mapping: CompiledMapping, root: Node) -> MappingOutcome:
+        value = mapping.make(self, root, "", 0)
         made = value if isinstance(value, dict) else {}
-        self._chosen.update((marked, None) for marked in _marked(made))
-        usable = None if has_errors(self._findings) else made
-        return MappingOutcome(usable, self._findings, self._trace, tuple(self._chosen))
-
-    def _make(self, template: Template, current: Node, target: str, before: int = 0) -> Json:
-        """before: how many entries the list already has that an `each` adds to; only for naming places."""
-        common = template.common
-        if not holds(common.when, current):
-            return None
-        faults = len(self._findings)
-        value = self._value(template, current, target, before)
-        if value is None:
-            value = common.default
-        # A value that was there and could not be used has its own finding; "missing" would mislead.
-        if value is None and common.required and len(self._findings) == faults:
-            self._required(common, target)
-        return value
-
-    def _value(self, template: Template, current: Node, target: str, before: int) -> Json:
-        match template:
-            case Const():
-                return template.value
-            case Read():
-                return self._read(template, current, target)
-            case Object():
-                return self._object(template, current, target)
-            case List():
-                return self._list(template, current, target)
-            case Each():
-                return self._each(template, current, target, before)
-            case First():
-                made = (self._make(choice, current, target) for choice in template.choices)
-                return next((value for value in made if value is not None), None)
-            case Concat():
-                pieces = [self._make(piece, current, target) for piece in template.pieces]
-                return template.separator.join(scalar_text(piece) for piece in pieces if piece is not None) or None
-            case Attachments():
-                return self._attached(template)
-
-    def _object(self, template: Object, current: Node, target: str) -> Json:
-        made: dict[str, Json] = {}
-        for name, member in template.members.items():
-            value = self._make(member, current, f"{target}/{name}" if target else name)
-            if value is not None:
-                made[name] = value
-        return made or None
-
-    def _list(self, template: List, current: Node, target: str) -> Json:
-        """Rules that make lists (`each`, `attachments`) are joined into the list they stand in."""
-        made: list[Json] = []
-        for entry in template.entries:
-            joined = isinstance(entry, Each | Attachments)
-            place = target if joined else f"{target}[{len(made) + 1}]"
-            value = self._make(entry, current, place, before=len(made))
-            if isinstance(value, list) and joined:
-                made += value
-            elif value is not None:
-                made.append(value)
-        return made or None
-
-    def _each(self, template: Each, current: Node, target: str, before: int) -> Json:
-        made: list[Json] = []
-        for hit in hits(template.path, current):
-            value = self._make(template.make, hit.node, f"{target}[{before + len(made) + 1}]")
-            if value is not None:
-                made.append(value)
-        return made or None
-
-    def _read(self, rule: Read, current: Node, target: str) -> Json:
-        for path in rule.paths:
-            found = [hit for hit in hits(path, current) if hit.text()]
-            if not found:
-                continue
-            if len(found) > 1 and not path.picks_one:
-                self._several(rule.common, path, target, len(found))
-            value = self._converted(rule, found[0], target)
-            self._trace.append(TraceLine(target, rule.common.place, found[0], value))
-            return value
-        return None
-
-    def _converted(self, rule: Read, hit: Hit, target: str) -> Json:
-        if rule.codes is not None:
-            text = hit.text()
-            if text not in rule.codes:
-                self._unknown_code(rule.common, target, len(rule.codes))
-                return None
-            return rule.codes[text]
-        try:
-            return convert(rule.kind, hit)
-        except WrongValue as error:
-            self._wrong_type(rule, target, str(error), hit)
-            return None
-
-    def _attached(self, rule: Attachments) -> Json:
-        wanted = [a for a in self._attachments if rule.purposes is None or a.get("purpose") in rule.purposes]
-        self._chosen.update((str(a["attachmentId"]), None) for a in wanted)
-        members = ("attachmentId", "filename", "mediaType", "purpose", "size", "sha512")
-        return [{name: a[name] for name in members if a.get(name) is not None} for a in wanted] or None
-
-    # Findings
+        usable = None if has_errors(self.findings) else made
+        return MappingOutcome(usable, self.findings, self.reads, tuple(self.chosen))
 
     def _add(
         self,
@@ -248,11 +129,11 @@ class _Run:
     ) -> None:
         path = f"{common.place.label} {target}".rstrip()
         line = common.place.line
-        self._findings.append(
+        self.findings.append(
             Finding(code, severity, "service", text, path, line, remedy=remedy, allowed=allowed, found=found)
         )
 
-    def _required(self, common: Common, target: str) -> None:
+    def required(self, common: Common, target: str) -> None:
         text = Text(f"Für „{target}“ fehlt eine Angabe.", f"there is no value for '{target}', which is required.")
         remedy = Text(
             "Ergänzen Sie die Angabe, oder machen Sie die Zuordnung bedingt.",
@@ -260,23 +141,24 @@ class _Run:
         )
         self._add("mapping.required_missing", common, target, text, remedy)
 
-    def _unknown_code(self, common: Common, target: str, size: int) -> None:
+    def unusable(self, rule: Read, target: str, expected: str, node: Node) -> None:
+        """expected: what would have been right."""
+        if rule.codes is None:
+            text = Text(
+                f"Der Wert für „{target}“ hat nicht die Form „{rule.kind}“.",
+                f"the value for '{target}' is not of the form '{rule.kind}'.",
+            )
+            remedy = Text("Prüfen Sie die Angabe und die Zuordnung.", "Check the value and the rule's 'as'.")
+            self._add("mapping.type", rule.common, target, text, remedy, allowed=expected, found=mask(node.text()))
+            return
         text = Text(
             f"Der Code für „{target}“ steht nicht in der Codetabelle der Zuordnung.",
             f"the code for '{target}' is not in the mapping's table of codes.",
         )
         remedy = Text("Ergänzen Sie die Tabelle um diesen Code.", "Add the code to the table.")
-        self._add("mapping.code_unknown", common, target, text, remedy, allowed=f"{size} known codes")
+        self._add("mapping.code_unknown", rule.common, target, text, remedy, allowed=expected)
 
-    def _wrong_type(self, rule: Read, target: str, expected: str, hit: Hit) -> None:
-        text = Text(
-            f"Der Wert für „{target}“ hat nicht die Form „{rule.kind}“.",
-            f"the value for '{target}' is not of the form '{rule.kind}'.",
-        )
-        remedy = Text("Prüfen Sie die Angabe und die Zuordnung.", "Check the value and the rule's 'as'.")
-        self._add("mapping.type", rule.common, target, text, remedy, allowed=expected, found=mask(hit.text()))
-
-    def _several(self, common: Common, path: Path, target: str, count: int) -> None:
+    def several(self, common: Common, path: Path, target: str, count: int) -> None:
         text = Text(
             f"Für „{target}“ gibt es {count} Werte; übernommen wird nur der erste.",
             f"there are {count} values for '{target}'; only the first is taken.",
@@ -286,3 +168,196 @@ class _Run:
             f"Say what is meant: 'each', or '{path}[1]'.",
         )
         self._add("mapping.more_than_one", common, target, text, remedy, severity="warning")
+
+
+# --- Compiling --------------------------------------------------------------------------------------------------------
+
+Make = Callable[[_Run, Node, str, int], Json]
+"""(run, current node, place, before) → value, absent is None throughout: no rule can make a JSON null.
+
+place: where in the result the innermost entry of a list stands, `/dogs[2]`; what a template's own place adds to it is
+known beforehand. before: how many entries the list already has that an `each` adds to; only for naming places.
+"""
+
+
+def compiled(template: Template, own: str = "") -> Make:
+    """The template as a function. own: its place below the innermost entry of a list, `/person/familyName`."""
+    make = _making(template, own)
+    common = template.common
+    if common.when is None and common.default is None and not common.required:
+        return make
+    test = _test(common.when) if common.when else None
+
+    def make_if(run: _Run, node: Node, place: str, before: int) -> Json:
+        if test is not None and not test(node):
+            return None
+        faults = len(run.findings)
+        value = make(run, node, place, before)
+        if value is None:
+            value = common.default
+            # A value that was there and could not be used has its own finding; "missing" would mislead.
+            if value is None and common.required and len(run.findings) == faults:
+                run.required(common, _target(place, own))
+        return value
+
+    return make_if
+
+
+def _target(place: str, own: str) -> str:
+    return (place + own).removeprefix("/")
+
+
+def _making(template: Template, own: str) -> Make:
+    match template:
+        case Const():
+            constant = template.value
+            return lambda run, node, place, before: constant
+        case Read():
+            return _read(template, own)
+        case Object():
+            return _object(template, own)
+        case List():
+            return _list(template, own)
+        case Each():
+            return _each(template, own)
+        case First():
+            return _first([compiled(choice, own) for choice in template.choices])
+        case Concat():
+            return _concat([compiled(piece, own) for piece in template.pieces], template.separator)
+        case Attachments():
+            return _attachments(template.purposes)
+
+
+def _read(rule: Read, own: str) -> Make:
+    ways = [(path, finder(path)) for path in rule.paths]
+    convert = conversion(rule.kind) if rule.codes is None else _decoding(rule.codes)
+
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        for path, find in ways:
+            found = [filled for filled in find(node) if filled.text()]
+            if not found:
+                continue
+            if len(found) > 1 and not path.picks_one:
+                run.several(rule.common, path, _target(place, own), len(found))
+            try:
+                value = convert(found[0])
+            except WrongValue as error:
+                run.unusable(rule, _target(place, own), str(error), found[0])
+                value = None
+            run.reads.append((place, own, rule.common.place, found[0], value))
+            return value
+        return None
+
+    return make
+
+
+def _decoding(codes: Mapping[str, Json]) -> Callable[[Node], Json]:
+    def decode(node: Node) -> Json:
+        try:
+            return codes[node.text()]
+        except KeyError:
+            raise WrongValue(f"{len(codes)} known codes") from None
+
+    return decode
+
+
+def _object(template: Object, own: str) -> Make:
+    members = [(name, compiled(member, f"{own}/{name}")) for name, member in template.members.items()]
+    is_marker = set(template.members) == {MARKER}
+
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        made: dict[str, Json] = {}
+        for name, member in members:
+            value = member(run, node, place, 0)
+            if value is not None:
+                made[name] = value
+        if is_marker and made:  # the content of this attachment stands here, see `adapters.content`
+            run.chosen[str(made[MARKER])] = None
+        return made or None
+
+    return make
+
+
+def _list(template: List, own: str) -> Make:
+    """Rules that make lists (`each`, `attachments`) are joined into the list they stand in."""
+    entries = [
+        (joined, compiled(entry, own if joined else ""))
+        for entry in template.entries
+        for joined in (isinstance(entry, Each | Attachments),)
+    ]
+
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        made: list[Json] = []
+        for joined, entry in entries:
+            value = entry(run, node, place if joined else f"{place}{own}[{len(made) + 1}]", len(made))
+            if joined and isinstance(value, list):
+                made += value
+            elif value is not None:
+                made.append(value)
+        return made or None
+
+    return make
+
+
+def _each(template: Each, own: str) -> Make:
+    find, entry = finder(template.path), compiled(template.make)
+
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        made: list[Json] = []
+        for found in find(node):
+            value = entry(run, found, f"{place}{own}[{before + len(made) + 1}]", 0)
+            if value is not None:
+                made.append(value)
+        return made or None
+
+    return make
+
+
+def _first(choices: Sequence[Make]) -> Make:
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        made = (choice(run, node, place, before) for choice in choices)
+        return next((value for value in made if value is not None), None)
+
+    return make
+
+
+def _concat(pieces: Sequence[Make], separator: str) -> Make:
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        made = [piece(run, node, place, 0) for piece in pieces]
+        return separator.join(scalar_text(piece) for piece in made if piece is not None) or None
+
+    return make
+
+
+def _attachments(purposes: Collection[str] | None) -> Make:
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        wanted = [a for a in run.attachments if purposes is None or a.get("purpose") in purposes]
+        run.chosen.update((str(a["attachmentId"]), None) for a in wanted)
+        return [{name: a[name] for name in _ATTACHMENT if a.get(name) is not None} for a in wanted] or None
+
+    return make
+
+
+_ATTACHMENT = ("attachmentId", "filename", "mediaType", "purpose", "size", "sha512")
+
+
+def _test(condition: Condition) -> Callable[[Node], bool]:
+    ways, allowed = [finder(path) for path in condition.paths], condition.allowed
+
+    def test(node: Node) -> bool:
+        texts = (found.text() for find in ways for found in find(node))
+        first = next((text for text in texts if text), None)
+        if allowed is None:
+            return (first is not None) is condition.present
+        return first is not None and any(_equal(first, one) for one in allowed)
+
+    return test
+
+
+def _equal(text: str, allowed: str | bool) -> bool:
+    if isinstance(allowed, str):
+        return text == allowed
+    try:
+        return to_boolean(text) is allowed
+    except WrongValue:
+        return False

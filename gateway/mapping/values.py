@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from operator import methodcaller
 
 from gateway.mapping.nodes import Node, scalar_text
-from gateway.mapping.paths import Hit
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -117,11 +117,14 @@ TEXT_CONVERSIONS: Mapping[str, Callable[[str], Json]] = {
 KINDS = (*TEXT_CONVERSIONS, "partial-date")
 
 
-def convert(kind: str, hit: Hit) -> Json:
-    """The value at `hit` as `kind` (one of KINDS). Raises WrongValue."""
+def conversion(kind: str) -> Callable[[Node], Json]:
+    """What makes the value at a node, as `kind` (one of KINDS). It raises WrongValue."""
     if kind == "partial-date":
-        return to_partial_date(hit.node) if hit.attribute is None else _partial_text(hit.text())
-    return TEXT_CONVERSIONS[kind](hit.text())
+        return to_partial_date
+    if kind == "text":
+        return methodcaller("text")
+    convert = TEXT_CONVERSIONS[kind]
+    return lambda node: convert(node.text())
 
 
 def convert_constant(kind: str, value: Json) -> Json:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location
-from gateway.mapping.paths import PathError, hits, parse_path
+from gateway.mapping.paths import PathError, finder, parse_path
 from xoev_schemas.documents import XmlDocument, parse
 
 XML = """
@@ -37,7 +37,7 @@ BOTH = pytest.mark.parametrize("root", [xml_root(), JsonNode(JSON)], ids=["xml",
 
 
 def texts(path: str, root: Node) -> list[str]:
-    return [text for hit in hits(parse_path(path), root) if (text := hit.text())]
+    return [text for found in finder(parse_path(path))(root) if (text := found.text())]
 
 
 @BOTH
@@ -79,17 +79,21 @@ def test_text_is_trimmed_and_composed() -> None:
 
 
 def test_an_absolute_path_starts_at_the_root_wherever_it_is_used() -> None:
-    inner = hits(parse_path("person[2]"), xml_root())[0].node
+    [inner] = finder(parse_path("person[2]"))(xml_root())
 
     assert texts("/person[1]/name", inner) == ["Muster"]
     assert texts("name", inner) == ["Zwei"]
 
 
 def test_a_place_can_name_itself_with_positions_where_there_are_several() -> None:
-    found = hits(parse_path("person[2]/kennung/code"), xml_root())[0].node
+    [found] = finder(parse_path("person[2]/kennung/code"))(xml_root())
 
     assert location(found) == "person[2]/kennung/code"
     assert texts(location(found), xml_root()) == ["01"]
+    assert [location(place) for place in finder(parse_path("person/@rolle"))(xml_root())] == [
+        "person[1]/@rolle",
+        "person[2]/@rolle",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,7 @@ def test_any_text_is_a_path_or_refused(source: str) -> None:
         path = parse_path(source)
     except PathError:
         return
-    hits(path, JsonNode({"a": {"b": ["x"]}}))
+    finder(path)(JsonNode({"a": {"b": ["x"]}}))
 
 
 json_values = st.recursive(
@@ -121,5 +125,5 @@ json_values = st.recursive(
 def test_every_place_that_is_found_is_found_again_by_its_location(value: object) -> None:
     root = JsonNode(value)
 
-    for hit in hits(parse_path("//a"), root):
-        assert [again.node for again in hits(parse_path(location(hit.node)), root)] == [hit.node]
+    for found in finder(parse_path("//a"))(root):
+        assert finder(parse_path(location(found)))(root) == [found]

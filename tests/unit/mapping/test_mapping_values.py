@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.mapping.nodes import JsonNode, Node, XmlNode
-from gateway.mapping.paths import Hit
-from gateway.mapping.values import KINDS, WrongValue, convert, convert_constant
+from gateway.mapping.values import KINDS, WrongValue, conversion, convert_constant
 from xoev_schemas.documents import XmlDocument, parse
 
 
@@ -43,7 +42,7 @@ def xml(content: str) -> Node:
     ],
 )
 def test_a_text_becomes_the_value_it_stands_for(kind: str, text: str, value: Any) -> None:
-    assert convert(kind, Hit(JsonNode(text))) == value
+    assert conversion(kind)(JsonNode(text)) == value
     assert convert_constant(kind, text) == value
 
 
@@ -64,7 +63,7 @@ def test_a_text_becomes_the_value_it_stands_for(kind: str, text: str, value: Any
 )
 def test_a_text_of_another_form_is_refused_without_being_repeated(kind: str, text: str) -> None:
     with pytest.raises(WrongValue) as refused:
-        convert(kind, Hit(JsonNode(text)))
+        conversion(kind)(JsonNode(text))
 
     assert text not in str(refused.value)
 
@@ -83,18 +82,18 @@ def test_a_text_of_another_form_is_refused_without_being_repeated(kind: str, tex
     ],
 )  # fmt: skip
 def test_partly_known_dates_of_both_standards_become_the_known_part(content: str, value: str) -> None:
-    assert convert("partial-date", Hit(xml(content))) == value
+    assert conversion("partial-date")(xml(content)) == value
 
 
 def test_a_day_without_its_month_is_refused_rather_than_dropped() -> None:
     with pytest.raises(WrongValue):
-        convert("partial-date", Hit(xml("<F60000000231>7</F60000000231><F60000000233>1990</F60000000233>")))
+        conversion("partial-date")(xml("<F60000000231>7</F60000000231><F60000000233>1990</F60000000233>"))
 
 
 @given(st.sampled_from(KINDS), st.text(max_size=40))
 def test_any_text_gives_a_value_or_a_refusal_and_nothing_else(kind: str, text: str) -> None:
     with contextlib.suppress(WrongValue):
-        convert(kind, Hit(JsonNode(text)))
+        conversion(kind)(JsonNode(text))
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=4, min_value=-(10**9), max_value=10**9))
