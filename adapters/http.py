@@ -25,6 +25,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from adapters import deadline
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable
 from adapters.http_auth import Auth, AuthSettings
+from adapters.periods import Seconds
 from adapters.settings import AdapterSettings, FaultRule
 
 RETRY_AFTER_CAP = 24 * 3600.0
@@ -64,7 +65,7 @@ class TlsSettings(BaseModel):
 
 
 class HttpSettings(AdapterSettings):
-    """What every HTTP target may say. connect_timeout: seconds; the bound over all is the target's `timeout`.
+    """What every HTTP target may say. connect_timeout: the bound over all is the target's `timeout`.
 
     proxy: URL of an outgoing proxy; the environment's proxy variables are not read.
     max_answer_bytes: more is not read, and the outcome unknown.
@@ -75,7 +76,7 @@ class HttpSettings(AdapterSettings):
     auth: AuthSettings | None = None
     tls: TlsSettings = TlsSettings()
     proxy: HttpUrl | None = None
-    connect_timeout: float = Field(default=10.0, gt=0)
+    connect_timeout: Seconds = 10.0
     max_answer_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
     faults: list[FaultRule] = Field(default_factory=list)
 

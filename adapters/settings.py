@@ -5,7 +5,7 @@ faults.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -125,15 +125,20 @@ def _read(
 
 
 def _setting_finding(model: type[BaseModel], error: Mapping[str, Any], config: TargetConfig, prefix: str) -> Finding:
+    """found, or allowed for what is missing, is the setting's name: by it the gateway finds the line."""
     name = prefix + ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        near = get_close_matches(str(error["loc"][-1]), list(model.model_fields), n=1)
+        known = keys_at(model, error["loc"][:-1])
+        near = get_close_matches(str(error["loc"][-1]), known, n=1)
         return config_finding(
             config,
             f"{name}: Diese Einstellung gibt es hier nicht.",
             f"{name}: there is no such setting here.",
-            remedy=Text(f"Gemeint war vielleicht {near[0]}.", f"Did you mean {near[0]}?") if near else None,
+            remedy=Text(f"Meinten Sie „{near[0]}“?", f"Did you mean '{near[0]}'?")
+            if near
+            else Text("Entfernen Sie sie.", "Remove it."),
             found=name,
+            allowed=", ".join(sorted(known)),
         )
     if error["type"] == "missing":
         return config_finding(
@@ -141,14 +146,37 @@ def _setting_finding(model: type[BaseModel], error: Mapping[str, Any], config: T
             f"{name}: Diese Einstellung fehlt.",
             f"{name}: this setting is missing.",
             remedy=Text("Ergänzen Sie sie in der Datei.", "Add it to the file."),
+            allowed=name,
         )
+    expected = str(error["msg"]).removeprefix("Value error, ")
     return config_finding(
         config,
         f"{name}: Der Wert ist nicht zulässig.",
-        f"{name}: {error['msg']}",
+        f"{name}: {expected}",
         remedy=Text("Berichtigen Sie den Wert.", "Correct the value."),
         found=name,
+        allowed=expected,
     )
+
+
+def keys_of(model: type[BaseModel]) -> list[str]:
+    """The names that a file may use at the top of `model`."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def keys_at(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    """The names that may stand at a place inside `model`; of alternatives (`auth`) those of all."""
+    current: list[type[BaseModel]] = [model]
+    for step in location:
+        fields = [field for form in current for name, field in form.model_fields.items() if step in (name, field.alias)]
+        inner = [t for field in fields for t in _types(field.annotation) if isinstance(t, type)]
+        current = [t for t in inner if issubclass(t, BaseModel)] or current
+    return list(dict.fromkeys(key for form in current for key in keys_of(form)))
+
+
+def _types(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation, *(found for argument in arguments for found in _types(argument))]
 
 
 def config_finding(
@@ -158,6 +186,7 @@ def config_finding(
     *,
     remedy: Text | None = None,
     found: str | None = None,
+    allowed: str | None = None,
     code: str = "config.invalid",
 ) -> Finding:
     """An error in a target's configuration, placed at its file. Values never stand in it: they may be secrets."""
@@ -168,5 +197,6 @@ def config_finding(
         Text(de, en),
         path=str(Path(config.folder) / "target.yaml"),
         found=found,
+        allowed=allowed,
         remedy=remedy or Text("", ""),
     )

@@ -35,6 +35,7 @@ from gateway.packages.regions import covers
 from xoev_schemas.findings import Finding, Text
 
 if TYPE_CHECKING:
+    from gateway.mapping.yaml_nodes import Members
     from xoev_schemas.documents import Document
     from xoev_schemas.registry import Registry, SchemaRef
 
@@ -68,12 +69,15 @@ class Packages:
     registry: Registry | None = field(default=None, repr=False, compare=False)
 
     @classmethod
-    def load(cls, folders: Sequence[Path], registry: Registry, only: Sequence[str] = ()) -> Packages:
-        """folders: each holds `services/`, `targets/`, `clients/`. only: services in use; empty = all.
+    def load(
+        cls, folders: Sequence[Path], registry: Registry, only: Sequence[str] = (), changes: Members | None = None
+    ) -> Packages:
+        """folders: each holds `services/`, `targets/`, `clients/`. only: services in use; empty = all. changes: the
+        installation's settings for targets, as `gateway.packages.overlays.overlay` makes them.
 
         Raises ConfigurationError that lists everything wrong at once.
         """
-        return cls(*load([Path(folder) for folder in folders], registry, only), registry)
+        return cls(*load([Path(folder) for folder in folders], registry, only, changes), registry)
 
     def find_service(
         self,

@@ -85,7 +85,7 @@ class RestAdapter:
             operation = _operation(self._settings, self._config)
             search = _search(self._settings, self._probe, self._config)
         except OpenApiUnusable as error:
-            return [self._finding(str(error))]
+            return [self._finding("Datei oder Vorgang sind nicht brauchbar.", str(error), "openapi")]
         findings: list[Finding] = []
         if operation is not None:
             findings += self._check_places({"key": self._config.key}, operation.fields(), operation.name)
@@ -220,20 +220,25 @@ class RestAdapter:
             return []
         known = {field.path for field in fields}
         return [
-            self._finding(f"{setting}: {path} is not in the message of {operation}")
+            self._finding(
+                f"{setting}: {path} gibt es in der Nachricht von {operation} nicht.",
+                f"{setting}: {path} is not in the message of {operation}.",
+                setting,
+            )
             for setting, path in places.items()
             if path is not None and ".".join(s for s in paths.parse(path) if isinstance(s, str)) not in known
         ]
 
-    def _finding(self, text: str) -> Finding:
+    def _finding(self, de: str, en: str, setting: str | None = None) -> Finding:
         return config_finding(
             self._config,
-            f"Die Angaben passen nicht zur OpenAPI-Beschreibung des Ziels: {text}",
-            f"The settings do not fit the target's OpenAPI document: {text}",
+            f"Die Angaben passen nicht zur OpenAPI-Beschreibung des Ziels: {de}",
+            f"The settings do not fit the target's OpenAPI document: {en}",
             remedy=Text(
                 "Vergleichen Sie target.yaml mit der Beschreibung der Schnittstelle.",
                 "Compare target.yaml with the description of the interface.",
             ),
+            found=setting,
             code="config.rest",
         )
 

@@ -84,7 +84,7 @@ class SoapAdapter:
             operation = wsdl.operation(self._settings.operation, port=self._settings.port)
             search = wsdl.operation(self._probe.operation, port=self._settings.port) if self._probe else None
         except WsdlUnusable as error:
-            return [self._finding(str(error))]
+            return [self._finding("Datei oder Vorgang sind nicht brauchbar.", str(error), "wsdl")]
         findings = self._check_paths(wsdl, operation, self._settings)
         if self._probe is not None and search is not None:
             findings += self._check_probe(wsdl, search, self._probe)
@@ -192,29 +192,46 @@ class SoapAdapter:
         findings = self._check_places({"probe.key": key}, wsdl.fields(search.request), search.name)
         findings += self._check_places(told, wsdl.fields(search.response or ""), search.name)
         if key is None:
-            findings.append(self._finding("probe.key is missing: where the search takes our key"))
+            findings.append(
+                self._finding(
+                    "probe.key fehlt: die Stelle der Suche für unseren Schlüssel.",
+                    "probe.key is missing: where the search takes our key.",
+                    "probe",
+                )
+            )
         if not references and probe.found is None:
-            findings.append(self._finding("probe needs references or found: nothing would tell a hit from a miss"))
+            findings.append(
+                self._finding(
+                    "probe braucht references oder found: Sonst wäre ein Treffer nicht zu erkennen.",
+                    "probe needs references or found: nothing would tell a hit from a miss.",
+                    "probe",
+                )
+            )
         return findings
 
     def _check_places(self, places: Mapping[str, str | None], fields: list[FieldSpec], operation: str) -> list[Finding]:
         known = {field.path for field in fields}
         return [
-            self._finding(f"{setting}: {path} is not in the message of {operation}")
+            self._finding(
+                f"{setting}: {path} gibt es in der Nachricht von {operation} nicht.",
+                f"{setting}: {path} is not in the message of {operation}.",
+                setting,
+            )
             for setting, path in places.items()
             if path is not None
             and ".".join(str(s).lstrip("@") for s in paths.parse(path) if isinstance(s, str)) not in known
         ]
 
-    def _finding(self, text: str) -> Finding:
+    def _finding(self, de: str, en: str, setting: str | None = None) -> Finding:
         return config_finding(
             self._config,
-            f"Die Angaben passen nicht zur WSDL des Ziels: {text}",
-            f"The settings do not fit the target's WSDL: {text}",
+            f"Die Angaben passen nicht zur WSDL des Ziels: {de}",
+            f"The settings do not fit the target's WSDL: {en}",
             remedy=Text(
                 "Vergleichen Sie target.yaml mit der WSDL; Pfade nennen die Elemente unter der Nachricht.",
                 "Compare target.yaml with the WSDL; paths name the elements below the message.",
             ),
+            found=setting,
             code="config.soap",
         )
 

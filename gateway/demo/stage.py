@@ -23,7 +23,7 @@ from xoev_schemas.registry import Registry
 CLIENT = "demo-portal"
 
 Department = SoapDepartment | RestDepartment | QueueDepartment
-RETRY: Mapping[str, Any] = {"delays": (0.4, 0.6), "give_up_after": 1.5}
+RETRY: Mapping[str, Any] = {"delays": ("0.4s", "0.6s"), "give_up_after": "1.5s"}
 """Retries of the demo: a person is watching, so what takes hours elsewhere takes seconds here."""
 
 

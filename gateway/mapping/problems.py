@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.errors import ConfigurationError
+from gateway.mapping.remedies import remedy_for
 from xoev_schemas.findings import Finding, Severity, Text, has_errors
 
 
@@ -51,7 +52,7 @@ class Problems:
             line=place.line,
             column=place.column,
             allowed=allowed,
-            remedy=remedy or Text("", ""),
+            remedy=remedy or remedy_for(code),
         )
         if finding not in self.findings:
             self.findings.append(finding)
@@ -80,10 +81,10 @@ def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     return folded[matches[0]] if matches else None
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> Text:
+def did_you_mean(name: str, known: Iterable[str]) -> Text | None:
     match = nearest(name, known)
     if match is None:
-        return Text("", "")
+        return None
     return Text(f"Meinten Sie „{match}“?", f"Did you mean '{match}'?")
 
 

@@ -8,12 +8,14 @@ from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
+from adapters.periods import NotADuration, Period, Seconds, parse_period
+from adapters.settings import keys_at, keys_of
 from gateway.delivery.hours import parse_hours
 from gateway.mapping.problems import Problems, did_you_mean, nearest
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain
 from gateway.packages.model import OnInvalid
-from gateway.packages.periods import Period, parse_delay, parse_period
 from gateway.packages.regions import normalise_region
 from xoev_schemas.findings import Text
 
@@ -53,7 +55,6 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Line = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Duration = Annotated[Period, BeforeValidator(_period)]
 FixedDuration = Annotated[Duration, AfterValidator(_fixed)]
-Delay = Annotated[float, BeforeValidator(lambda value: parse_delay(str(value)))]
 Region = Annotated[str, BeforeValidator(_text), AfterValidator(normalise_region)]
 
 
@@ -108,8 +109,8 @@ class ServiceForm(_Form):
 
 
 class RetryForm(_Form):
-    delays: Annotated[list[Delay], Field(min_length=1)]
-    give_up_after: FixedDuration = parse_period("P3D")
+    delays: Annotated[list[Seconds], Field(min_length=1)]
+    give_up_after: Seconds = 3 * 86400.0
     per_second: Annotated[float, Field(gt=0)] | None = None
     parallel: Annotated[int, Field(ge=1, le=64)] | None = None
 
@@ -127,7 +128,7 @@ class TargetForm(_Form):
     retry: RetryForm | None = None
     hours: Annotated[str, AfterValidator(_hours)] | None = None
     accepts_test: bool = False
-    timeout: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    timeout: Annotated[Seconds, Field(le=3600)] = 30.0
 
 
 class CertificateForm(_Form):
@@ -170,7 +171,7 @@ def read_form(form: type[Form], node: YamlNode, problems: Problems, *, without: 
         return form.model_validate({key: value for key, value in values.items() if key not in without})
     except ValidationError as error:
         for fault in error.errors(include_input=False, include_url=False):
-            _explain(form, node, fault["type"], fault["loc"], fault["msg"], problems)
+            _explain(form, node, fault, problems)
         return None
 
 
@@ -179,44 +180,27 @@ def suspicious(name: str) -> str | None:
     return nearest(name, [*keys_of(TargetForm), "when"], cutoff=0.8)
 
 
-def keys_of(form: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in form.model_fields.items()]
-
-
-def _explain(
-    form: type[BaseModel], node: Members, kind: str, location: tuple[str | int, ...], message: str, problems: Problems
-) -> None:
+def _explain(form: type[BaseModel], node: Members, fault: ErrorDetails, problems: Problems) -> None:
+    location = fault["loc"]
     place = find(node, location)
-    name = str(location[-1]) if location else ""
     where = ".".join(str(step) for step in location)
-    if kind == "missing":
-        text = Text(f"„{where}“ fehlt.", f"'{where}' is missing.")
-        problems.add(place, "config.missing_key", text)
-    elif kind == "extra_forbidden":
-        known = _keys_at(form, location[:-1])
+    if fault["type"] == "missing":
+        problems.add(place, "config.missing_key", Text(f"„{where}“ fehlt.", f"'{where}' is missing."))
+    elif fault["type"] == "extra_forbidden":
+        known = keys_at(form, location[:-1])
         text = Text(f"„{where}“ gibt es hier nicht.", f"there is no '{where}' here.")
-        remedy = did_you_mean(name, known)
+        remedy = did_you_mean(str(location[-1]), known)
         problems.add(place, "config.unknown_key", text, remedy=remedy, allowed=", ".join(sorted(known)))
     else:
         # pydantic's words say what is expected; they never repeat the value.
-        expected = re.sub(r"^(Value error|Assertion failed), ", "", message)
-        text = Text(
-            f"Der Wert von „{where or 'Datei'}“ ist hier nicht möglich.", f"{where or 'this file'}: {expected}."
-        )
-        problems.add(place, "config.value", text, allowed=expected)
+        expected = re.sub(r"^(Value error|Assertion failed), ", "", fault["msg"])
+        german = f"Der Wert von „{where or 'Datei'}“ ist hier nicht möglich."
+        text = Text(german, f"{where or 'this file'}: {expected}.")
+        problems.add(place, "config.value", text, allowed=expected, remedy=_remedy(fault))
 
 
-def _keys_at(form: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Keys of the form that stands at `location` inside `form`."""
-    current: type[BaseModel] = form
-    for step in location:
-        fields = {field.alias or name: field for name, field in current.model_fields.items()}
-        if isinstance(step, str) and step in fields:
-            inner = [t for t in _types(fields[step].annotation) if isinstance(t, type) and issubclass(t, BaseModel)]
-            current = inner[0] if inner else current
-    return keys_of(current)
-
-
-def _types(annotation: Any) -> list[Any]:
-    arguments = getattr(annotation, "__args__", ())
-    return [annotation, *(found for argument in arguments for found in _types(argument))]
+def _remedy(fault: ErrorDetails) -> Text | None:
+    reason = fault.get("ctx", {}).get("error")
+    if not isinstance(reason, NotADuration):
+        return None
+    return Text(*(f"{text[0].upper()}{text[1:]}." for text in (reason.remedy.de, reason.remedy.en)))

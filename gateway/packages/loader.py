@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.mapping.problems import Place, Problems
-from gateway.mapping.yaml_nodes import Members, find
+from gateway.mapping.yaml_nodes import Members, YamlNode, find
 from gateway.packages.model import Client, Service, Target
 from gateway.packages.readers import read_client, read_service, read_target
 from xoev_schemas.findings import Text
@@ -22,9 +22,9 @@ Kind = TypeVar("Kind")
 
 
 def load(
-    folders: Sequence[Path], registry: Registry, only: Sequence[str] = ()
+    folders: Sequence[Path], registry: Registry, only: Sequence[str] = (), changes: Members | None = None
 ) -> tuple[dict[str, Service], dict[str, Target], dict[str, Client]]:
-    """Services, targets and clients by name. only: names of services; empty = all.
+    """Services, targets and clients by name. only: names of services; empty = all. changes: target → its overlay.
 
     Raises ConfigurationError with everything that is wrong.
     """
@@ -39,9 +39,10 @@ def load(
     chosen = _chosen(service_files, only, problems)
     services = _present({name: read_service(name, file, registry, problems) for name, file in chosen.items()})
     used = {name for service, _ in services.values() for name in service.targets}
+    overlaid = _overlaid(changes, target_files, problems)
     targets = _present(
         {
-            name: read_target(name, file, service_files, problems)
+            name: read_target(name, file, service_files, problems, overlaid.get(name))
             for name, file in target_files.items()
             # With a choice of services, a target that none of them uses is not this installation's business.
             if not only or name in used
@@ -74,6 +75,15 @@ def _chosen(files: dict[str, Path], only: Sequence[str], problems: Problems) -> 
             what = Text("Die Leistung", "service")
             problems.unknown(Place(Path("services")), "config.unknown_service", what, name, files)
     return {name: file for name, file in files.items() if not only or name in only}
+
+
+def _overlaid(changes: Members | None, files: Mapping[str, Path], problems: Problems) -> Mapping[str, YamlNode]:
+    if changes is None:
+        return {}
+    for name in changes.nodes:
+        if name not in files:
+            problems.unknown(changes.keys[name], "config.unknown_target", Text("Das Ziel", "target"), name, files)
+    return changes.nodes
 
 
 def _present(found: Mapping[str, Kind | None]) -> dict[str, Kind]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.base import TargetConfig
+from adapters.periods import Period
 from gateway.mapping.language import CompiledMapping, Condition
-from gateway.packages.periods import Period
+from gateway.mapping.yaml_nodes import Members
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import SchemaRef
@@ -113,6 +114,7 @@ class Target:
     """A department system. requests: service name → its request mapping; `""` = for every other service.
 
     when: condition on the case; None = always. hours: as written; `gateway.delivery.hours` reads it.
+    source: the file with the installation's settings laid over it: where each setting stands; None = no file.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Target:
     when: Condition | None
     folder: Path
     requests: Mapping[str, CompiledMapping] = field(repr=False)
+    source: Members | None = field(default=None, repr=False, compare=False)
 
     def request_for(self, service: str) -> CompiledMapping | None:
         return self.requests.get(service) or self.requests.get("")

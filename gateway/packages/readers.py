@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 
 from adapters.base import TargetConfig
+from adapters.settings import keys_of
 from gateway.errors import ConfigurationError
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Place, Problems
 from gateway.mapping.reader import read_condition, read_mapping
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
-from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, keys_of, read_form, suspicious
+from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, read_form, suspicious
 from gateway.packages.model import (
     Accepts,
     Client,
@@ -29,6 +30,7 @@ from gateway.packages.model import (
     Statutory,
     Target,
 )
+from gateway.packages.overlays import laid_over
 from gateway.settings import resolve_references
 from xoev_schemas.findings import Text
 
@@ -116,9 +118,13 @@ def _data_schema(file: Path, problems: Problems) -> tuple[Mapping[str, Any] | No
         return None, None
 
 
-def read_target(name: str, file: Path, services: Collection[str], problems: Problems) -> Target | None:
-    """services: names that a `request-SERVICE.yaml` may be for."""
+def read_target(
+    name: str, file: Path, services: Collection[str], problems: Problems, changes: YamlNode | None = None
+) -> Target | None:
+    """services: names that a `request-SERVICE.yaml` may be for. changes: the installation's settings for it."""
     node = read_yaml(file, problems)
+    if isinstance(node, Members) and isinstance(changes, Members):
+        node = laid_over(node, changes)
     foreign = _foreign(node, problems) if isinstance(node, Members) else []
     form = read_form(TargetForm, node, problems, without=["when", *foreign]) if node is not None else None
     if form is None or not isinstance(node, Members):
@@ -140,6 +146,7 @@ def read_target(name: str, file: Path, services: Collection[str], problems: Prob
         when=read_condition(node.nodes["when"], problems) if "when" in node.nodes else None,
         folder=file.parent,
         requests=_requests(form, node, file.parent, services, problems),
+        source=node,
     )
 
 
@@ -159,7 +166,7 @@ def _retry(form: TargetForm) -> RetryPolicy:
         return RetryPolicy()
     return RetryPolicy(
         delays=tuple(form.retry.delays),
-        give_up_after=form.retry.give_up_after.fixed.total_seconds(),
+        give_up_after=form.retry.give_up_after,
         per_second=form.retry.per_second,
         parallel=form.retry.parallel,
     )

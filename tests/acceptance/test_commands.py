@@ -49,7 +49,7 @@ class Shell:
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     folder = tmp_path_factory.mktemp("installation")
-    retry = {"delays": [0.2], "give_up_after": 0.5}
+    retry = {"delays": ["0.2s"], "give_up_after": "0.5s"}
     targets = {name: {"url": "http://127.0.0.1:9", "retry": retry} for name in ("hundesteuer", "eakte-stadtkasse")}
     targets["hundestatistik"] = {"url": "embedded://statistik", "retry": retry}
     with socket.socket() as probe:

@@ -32,7 +32,7 @@ INVALID = "invalid-unknown-field-json"
 
 SECONDS = 40.0
 MOVING = {"queued", "delivering", "waiting", "unknown"}
-RETRY: Mapping[str, Any] = {"delays": [0.2, 0.3], "give_up_after": 60.0}
+RETRY: Mapping[str, Any] = {"delays": ["0.2s", "0.3s"], "give_up_after": "60s"}
 
 
 @dataclass(frozen=True)

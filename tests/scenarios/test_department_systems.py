@@ -14,7 +14,7 @@ from gateway.errors import Conflict
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """The dog tax as shipped: SOAP with a search, REST that may be repeated, a queue."""
-    short = {"eakte-stadtkasse": {"retry": {"delays": [0.1, 0.2], "give_up_after": 1.0}}}
+    short = {"eakte-stadtkasse": {"retry": {"delays": ["0.1s", "0.2s"], "give_up_after": "1s"}}}
     with city(tmp_path_factory.mktemp("departments"), targets=short) as opened:
         yield opened
 

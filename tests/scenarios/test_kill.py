@@ -76,7 +76,7 @@ def running_installation(
 ) -> Iterator[tuple[Installation, dict[str, Department]]]:
     _, packages = load_packages(Settings(home=tmp_path / "probe"))
     with department_systems(packages, queue_url=fresh_rabbitmq_url) as departments:
-        retry = {"delays": [0.3, 0.5, 1.0], "give_up_after": 300.0}
+        retry = {"delays": ["0.3s", "0.5s", "1s"], "give_up_after": "5m"}
         installation = Installation(
             tmp_path,
             database_url=fresh_postgres_url,

@@ -32,7 +32,7 @@ from queues import open_broker
 from queues.topology import gateway_topology, target_queue
 
 FAST = {"lease_seconds": 3.0, "sweep_seconds": 0.5, "sweep_tolerance_seconds": 4.0, "relay_seconds": 0.1}
-PATIENT = {"delays": [0.3, 0.5], "give_up_after": 300.0}
+PATIENT = {"delays": ["0.3s", "0.5s"], "give_up_after": "5m"}
 
 
 # ---------------------------------------------------------------------------------------------------- back-pressure

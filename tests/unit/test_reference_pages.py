@@ -15,10 +15,10 @@ from adapters.amqp.adapter import AmqpSettings
 from adapters.base import Adapter, Request, Retryable, TargetConfig
 from adapters.http import HttpSettings
 from adapters.rest.adapter import RestProbe, RestSettings
-from adapters.settings import AdapterSettings
+from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
-from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm, keys_of
+from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"

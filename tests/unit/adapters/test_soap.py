@@ -205,7 +205,7 @@ def test_settings_that_are_wrong_are_findings_with_the_nearest_name(folder: Path
     ).check()
     told = {finding.text.en: finding.remedy.en for finding in findings}
     assert len(findings) == 3
-    assert "Did you mean operation?" in told.values()
+    assert "Did you mean 'operation'?" in told.values()
     assert any(text.startswith("operation: this setting is missing") for text in told)
 
 
