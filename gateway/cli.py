@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated
 
 import typer
 
 from gateway.commands import messages, operating, packages, running
-from gateway.commands.output import Exit, err
+from gateway.commands.failures import failure_of, show_traceback
+from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
-from gateway.errors import GatewayError
-from queues.base import BrokerUnavailable, TopologyMismatch
-from xoev_schemas.registry import ImportRefused
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="OZG/EfA integration gateway: takes applications from portals, checks them, delivers them to departments.",
-    epilog="Try it: gateway demo. Exit codes: 0 done or valid, 1 the answer is no, 2 could not tell or do.",
+    epilog="Try it: gateway demo. Exit codes: 0 done or valid, 1 the answer is no, 2 wrong usage or could not do it.",
 )
 database = typer.Typer(no_args_is_help=True, help="The database.")
-keys = typer.Typer(no_args_is_help=True, help="The keys that content is encrypted with.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that content is encrypted with, and clients' secrets.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"gateway {version('ozg-gateway')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def gateway(
+    _debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an unforeseen error.")] = False,
+    _shown: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """OZG/EfA integration gateway: takes applications from portals, checks them, delivers them to departments."""
+
 
 app.command()(running.run)
 app.command()(demo)
@@ -40,23 +60,40 @@ app.command()(running.token)
 database.command("upgrade")(running.db_upgrade)
 app.add_typer(database, name="db")
 keys.command("create")(running.keys_create)
+keys.command("secret")(running.keys_secret)
 app.add_typer(keys, name="keys")
 
 
 def main() -> None:
     """Entry point of the `gateway` command."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _end)
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command line; its exit code. Nothing is raised but SystemExit, when a signal ends the process."""
     try:
-        app()
-    except GatewayError as error:
-        _fail(str(error), error.exit_code)
-    except ImportRefused as error:
-        _fail(str(error), Exit.NO)
-    except (BrokerUnavailable, TopologyMismatch) as error:
-        _fail(f"the broker: {error}", Exit.UNKNOWN)
-    except KeyboardInterrupt:
-        _fail("interrupted", Exit.UNKNOWN)
+        code = app(list(words), prog_name="gateway", standalone_mode=False)
+        if code == Exit.INTERRUPTED:
+            raise KeyboardInterrupt
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read our output has enough of it (`| head`). Python would complain once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.UNKNOWN
+    except (Exception, KeyboardInterrupt) as error:
+        failure = failure_of(error)
+        if not failure.expected and "--debug" in words:
+            show_traceback(error)
+        failure.tell(as_json=wants_json(words))
+        return int(failure.exit)
+    return code if isinstance(code, int) else Exit.YES
 
 
-def _fail(message: str, code: int) -> None:
-    err.print(f"gateway: {message}", markup=False, highlight=False, style="red")
-    sys.exit(int(code))
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Told to end: everything is taken down on the way out. Being told again while that happens changes nothing."""
+    for again in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(again, signal.SIG_IGN)
+    sys.exit(128 + number)

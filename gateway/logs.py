@@ -22,10 +22,11 @@ ALLOWED = frozenset(
 
 
 def configure(level: str = "INFO", *, machine: bool = False) -> None:
-    """Logs go to stderr, as JSON for machines, readable for people. Libraries are kept at WARNING: they quote what
-    they send.
+    """Logs go to stderr, as JSON for machines, readable for people. Libraries never say more than WARNING: they quote
+    what they send.
     """
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, force=True)
+    least = logging.getLevelNamesMapping()[level]
+    logging.basicConfig(level=max(least, logging.WARNING), stream=sys.stderr, force=True)
     logging.getLogger("zeep.transports").setLevel(logging.WARNING)  # at DEBUG it logs whole messages
     renderer: Any = (
         structlog.processors.JSONRenderer() if machine else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -38,7 +39,7 @@ def configure(level: str = "INFO", *, machine: bool = False) -> None:
             _allowed_only,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -5,9 +5,12 @@ each.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Literal
 
 import structlog
@@ -15,6 +18,7 @@ import structlog
 from gateway.delivery.collector import Collector
 from gateway.delivery.relay import Relay
 from gateway.delivery.worker import Workers
+from gateway.errors import GatewayError
 from gateway.wiring import Gateway
 
 Role = Literal["api", "work", "relay"]
@@ -25,9 +29,12 @@ log = structlog.get_logger()
 
 @contextlib.contextmanager
 def running(gateway: Gateway, roles: Sequence[Role]) -> Iterator[None]:
-    """Start the parts, stop them gracefully afterwards: first what takes in, last what moves."""
+    """Start the parts, stop them gracefully afterwards: first what takes in, last what moves. Raises GatewayError
+    where another process runs the same embedded installation.
+    """
     with contextlib.ExitStack() as stack:
         if gateway.settings.embedded:
+            stack.enter_context(alone(gateway.settings.home))
             # One process: whoever held a claim is gone.
             gateway.store.expire_claims().result()
         if "relay" in roles:
@@ -51,9 +58,34 @@ def running(gateway: Gateway, roles: Sequence[Role]) -> Iterator[None]:
         log.info("gateway.stopping")
 
 
+@contextlib.contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """Hold the lock of an embedded installation: its queue is in one process, a second one would take its deliveries.
+
+    The system lets go of the lock with the process, however it ends. Raises GatewayError that names the holder.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "gateway.lock").open("a+", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise GatewayError(
+                f"{home} is in use by another gateway (process {file.read().strip() or 'unknown'})",
+                code="already_running",
+                remedy="Stop that one first, or give this one a folder of its own (GATEWAY_HOME). "
+                "For several processes use PostgreSQL and RabbitMQ.",
+            ) from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
 def until_told() -> None:
-    """Wait for SIGINT or SIGTERM."""
+    """Wait for SIGINT, SIGTERM or, where a terminal can go away, SIGHUP."""
     told = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: told.set())
     told.wait()

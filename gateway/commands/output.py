@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +21,14 @@ from xoev_schemas.findings import Finding
 
 
 class Exit(IntEnum):
-    """Exit codes of every command; over several files the highest wins."""
+    """Exit codes of every command; over several files the highest wins. Ended by signal n: 128 + n, as shells have
+    it.
+    """
 
     YES = 0  # done, or valid
-    NO = 1  # the answer is no
-    UNKNOWN = 2  # could not tell, or could not do
+    NO = 1  # the answer is no: what was asked about is bad
+    UNKNOWN = 2  # wrong usage, or could not tell or do it
+    INTERRUPTED = 130  # Ctrl-C
 
 
 Json = Annotated[bool, typer.Option("--json", help="Exactly one JSON document on stdout; everything else on stderr.")]
@@ -60,13 +65,33 @@ def say(message: str) -> None:
     err.print(RichText(message))
 
 
-def print_findings(findings: Iterable[Finding]) -> None:
+def wants_json(words: Sequence[str]) -> bool:
+    """Does a command line ask for JSON? For errors that come before, or instead of, its being parsed."""
+    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+
+
+def program() -> str:
+    """How this program was started, so that a hint works as it is typed: `gateway`, `.venv/bin/gateway` …"""
+    started = Path(sys.argv[0])
+    if started.name == "__main__.py":
+        return f"{_from_here(Path(sys.executable))} -m gateway"
+    on_path = shutil.which(started.name)
+    return started.name if on_path and Path(on_path).samefile(started) else _from_here(started)
+
+
+def _from_here(path: Path) -> str:
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
+
+
+def print_findings(findings: Iterable[Finding], console: Console = out) -> None:
     """Findings as a portal developer reads them: what, where, what is allowed, what to do."""
     marks = {"error": ("✗", "red"), "warning": ("!", "yellow"), "info": ("i", "blue")}
     for finding in findings:
         mark, colour = marks[finding.severity]
         place = finding.path + (f" (line {finding.line})" if finding.line else "")
-        out.print(RichText(f"  {mark} {finding.text.en}", style=colour), RichText(f"[{finding.code}]", style="dim"))
+        head = RichText(f"  {mark} {finding.text.en}", style=colour)
+        console.print(head, RichText(f"[{finding.code}]", style="dim"))
         for label, value in (
             ("at", place),
             ("found", finding.found),
@@ -75,4 +100,4 @@ def print_findings(findings: Iterable[Finding]) -> None:
             ("rule", finding.source),
         ):
             if value:
-                out.print(RichText(f"      {label}: {value}"))
+                console.print(RichText(f"      {label}: {value}"))

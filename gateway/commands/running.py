@@ -1,17 +1,21 @@
-"""Commands that run the gateway or prepare it to run: run, serve, work, relay, token, db upgrade, keys create."""
+"""Commands that run the gateway or prepare it to run."""
 
 from __future__ import annotations
 
+import secrets
+import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gateway.commands.output import Config, Json, emit, out, say, settings_for
+from gateway.commands.output import Config, Json, emit, err, out, print_findings, say, settings_for
 from gateway.errors import GatewayError
 from gateway.logs import configure
 from gateway.settings import Settings
+
+SHORTEST_SECRET = 16
+"""Characters of a client's secret that somebody else chose."""
 
 
 def run(config: Config = None, listen: Annotated[str | None, typer.Option(help="HOST:PORT")] = None) -> None:
@@ -45,21 +49,21 @@ def relay(
 def token(
     client: Annotated[str, typer.Argument(help="Name of the client, as in clients/NAME.yaml.")],
     config: Config = None,
-    seconds: Annotated[int, typer.Option(help="How long it is valid.")] = 3600,
+    seconds: Annotated[int, typer.Option(min=1, help="How long it is valid.")] = 3600,
     as_json: Json = False,
 ) -> None:
     """Issue a bearer token of the installation's own issuer, for trying things out."""
-    from gateway.wiring import load_packages, open_issuer
+    from gateway.commands.opening import issuer_of, look
 
     settings = settings_for(config)
-    _, packages = load_packages(settings)
-    issuer = open_issuer(settings)
-    if issuer is None:
-        raise GatewayError("no issuer in the settings says `jwks: local`, so this installation issues no tokens itself")
+    issuer = issuer_of(settings)
+    _, packages = look(settings)
     known = packages.clients.get(client)
     if known is None or not known.client_id:
         names = ", ".join(sorted(name for name, c in packages.clients.items() if c.client_id)) or "none"
-        raise GatewayError(f"there is no client {client!r} that uses tokens; known: {names}")
+        raise GatewayError(
+            f"there is no client {client!r} that uses tokens", code="unknown_client", remedy=f"Known are: {names}."
+        )
     text = issuer.issue(known.client_id, lifetime_seconds=seconds)
     if as_json:
         emit({"access_token": text, "token_type": "Bearer", "expires_in": seconds})
@@ -72,7 +76,7 @@ def db_upgrade(config: Config = None) -> None:
     from gateway.store.database import upgrade_url
 
     settings = settings_for(config)
-    settings.home.mkdir(parents=True, exist_ok=True)
+    _make_home(settings)
     upgrade_url(settings.effective_database_url)
     say("The database is up to date.")
 
@@ -83,31 +87,73 @@ def keys_create(config: Config = None) -> None:
 
     folder = settings_for(config).home / "keys"
     if any(folder.glob("content-*.key")):
-        raise GatewayError(f"there is a key already in {folder}; nothing was changed")
+        raise GatewayError(f"there is a key already in {folder}; nothing was changed", code="key_exists")
     try:
         path = create_key(folder, 1)
     except OSError as error:
-        raise GatewayError(f"the key cannot be written to {folder}: {error.strerror}") from None
+        raise GatewayError(f"the key cannot be written to {folder}: {error.strerror}", code="file") from None
     say(f"{path} was made. Back it up, and not beside the database: without it no stored content can be read.")
+
+
+def keys_secret(
+    read: Annotated[
+        bool, typer.Option("--stdin", help="Read the secret from standard input instead of making one.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Make a client's secret for `POST /oauth/token`, and the line `secret_scrypt` for its clients/NAME.yaml."""
+    from gateway.intake.tokens import hash_secret
+
+    secret = sys.stdin.readline().rstrip("\r\n") if read else secrets.token_urlsafe(32)
+    if len(secret) < SHORTEST_SECRET:
+        raise GatewayError(
+            f"a secret has at least {SHORTEST_SECRET} characters; this one has {len(secret)}",
+            code="secret_too_short",
+            remedy="Without --stdin a good one is made.",
+        )
+    made = {"client_secret": secret, "secret_scrypt": hash_secret(secret)}
+    if as_json:
+        emit(made)
+        return
+    for name, value in made.items():
+        out.print(f"{name}: {value}", soft_wrap=True, highlight=False, markup=False)
+    say("The first line is for the client, once and over a safe way; only the second goes into clients/NAME.yaml.")
 
 
 def _shared(settings: Settings) -> Settings:
     if settings.embedded:
         raise GatewayError(
-            "the embedded queue lives inside one process: use `gateway run`, or set GATEWAY_BROKER_URL=amqp://… "
-            "(and GATEWAY_DATABASE_URL=postgresql://…) to run the parts separately"
+            "the embedded queue lives inside one process",
+            code="embedded",
+            remedy="Use `gateway run`, or set GATEWAY_BROKER_URL=amqp://… (and GATEWAY_DATABASE_URL=postgresql://…) "
+            "to run the parts separately.",
         )
     return settings
 
 
 def _run(settings: Settings, roles: Sequence[str], *, rebuild: bool = False) -> None:
+    from gateway.commands.opening import gaps
     from gateway.runtime import running, until_told
     from gateway.wiring import open_gateway
 
     configure(settings.log_level, machine=settings.stage == "production")
-    Path(settings.home).mkdir(parents=True, exist_ok=True)
+    _make_home(settings)
+    if settings.file is None:
+        say(f"There is no gateway.yaml here: everything is as shipped, in {settings.home}.")
     with open_gateway(settings) as gateway:
+        print_findings(gaps(settings, gateway.packages), err)
         if rebuild:
             say(f"{gateway.store.rebuild().result()} deliveries put back into the outbox.")
         with running(gateway, roles):  # type: ignore[arg-type]
             until_told()
+
+
+def _make_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GatewayError(
+            f"the installation's folder {settings.home} cannot be made: {error.strerror}",
+            code="file",
+            remedy="Choose another one with GATEWAY_HOME, or with `home:` in gateway.yaml.",
+        ) from None

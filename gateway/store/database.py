@@ -120,7 +120,7 @@ def prepare(engine: Engine, *, create: bool) -> None:
             raise ConfigurationError([_not_migrated(current, head)])
         upgrade(engine)
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database cannot be opened ({type(error).__name__})") from None
+        raise _unusable("opened", engine.url, error) from None
 
 
 def upgrade(engine: Engine) -> None:
@@ -141,7 +141,7 @@ def upgrade_url(url: str) -> None:
     try:
         upgrade(engine)
     except SQLAlchemyError as error:
-        raise StoreUnavailable(f"the database was not migrated ({type(error).__name__})") from None
+        raise _unusable("migrated", engine.url, error) from None
     finally:
         engine.dispose()
 
@@ -172,6 +172,17 @@ def _require_durable(connection: Connection) -> None:
     off = [name for name in _DURABLE if connection.exec_driver_sql(f"SHOW {name}").scalar_one() == "off"]
     if off:
         raise ConfigurationError([_not_durable(name) for name in off])
+
+
+def _unusable(done: str, url: URL, error: SQLAlchemyError) -> StoreUnavailable:
+    """Which database, and what its driver says. Only before any work: later its words may quote what was written."""
+    place = url.set(drivername=url.get_backend_name(), username=None, password=None, query={})
+    told = [line.strip() for line in str(getattr(error, "orig", "")).splitlines() if line.strip()]
+    why = told[0].rpartition("failed: ")[2] if told else type(error).__name__
+    return StoreUnavailable(
+        f"the database {place.render_as_string()} cannot be {done}: {why}",
+        remedy="Is it running, and do GATEWAY_DATABASE_URL and its password fit?",
+    )
 
 
 def _bad_url() -> Finding:
