@@ -32,6 +32,10 @@ BROKER_PAUSE = 2.0
 """Seconds between two tries while the broker or the database is away."""
 EVENTS_PAUSE = 10.0
 """Seconds until the next try when telling what happened failed. Longer: deliveries wait while it is tried."""
+EVENTS_KEPT = 250_000
+"""Events that wait while they cannot be told (about 25 MB); above it the oldest go. While the broker is away, intake
+pushes back (`limits.backlog`) long before there are as many.
+"""
 
 
 class Relay:
@@ -135,7 +139,7 @@ class Relay:
             log.info("sweep.requeued", deliveries=put_back, at_start=first)
             self._gateway.metrics.swept(put_back)
         store.sweep_orphans()
-        if dropped := store.trim_announcements().result():
+        if dropped := store.trim_announcements(EVENTS_KEPT).result():
             log.error("events.dropped", count=dropped)
         if erased := keep_and_erase(self._gateway):
             log.info("content.erased", count=erased)

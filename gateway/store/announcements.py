@@ -19,9 +19,6 @@ from gateway.store.records import Announcement
 from gateway.store.session import Record, Session
 from gateway.store.writer import Transaction
 
-KEPT = 250_000
-"""Rows kept while nothing can be told, about 25 MB. Full back-pressure (50,000 open deliveries) leaves fewer."""
-
 _INSERT = insert(t.announcement).inline()
 _FORGET = delete(t.announcement).where(t.announcement.c.announcement_id == bindparam("id"))
 # Bounded before the joins: the planner must never think of reading all events.

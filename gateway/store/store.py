@@ -257,7 +257,7 @@ class Store:
         """They were told."""
         return self._writer.submit_grouped("", announcements.forget_many, tuple(announcement_ids))
 
-    def trim_announcements(self, kept: int = announcements.KEPT) -> Future[int]:
+    def trim_announcements(self, kept: int) -> Future[int]:
         """Drop the oldest above this number, untold. How many."""
         return self._writer.submit("", lambda tx: announcements.trim(tx, kept))
 
