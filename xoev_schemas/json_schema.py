@@ -9,7 +9,7 @@ import jsonschema_rs
 
 from xoev_schemas.findings import Finding, mask
 from xoev_schemas.places import SAFE_NAME
-from xoev_schemas.words import MOST_FINDINGS, more_findings, schema_finding, shorten
+from xoev_schemas.words import MOST_FINDINGS, more_findings, once_per_value, schema_finding, shorten
 from xoev_schemas.xsd import NotCompiled, unanchored
 
 _VALUE_KEYWORDS = {
@@ -38,7 +38,7 @@ class CompiledJsonSchema:
 
     def findings(self, value: Any) -> list[Finding]:
         """All errors; at most MOST_FINDINGS and a note."""
-        findings = [finding for error in self._validator.iter_errors(value) for finding in self._of(error)]
+        findings = once_per_value(f for error in self._validator.iter_errors(value) for f in self._of(error))
         if len(findings) > MOST_FINDINGS:
             return [*findings[:MOST_FINDINGS], more_findings(len(findings) - MOST_FINDINGS, self.source)]
         return findings

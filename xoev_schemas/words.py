@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from xoev_schemas.findings import Finding, Text
 
@@ -109,6 +110,21 @@ def schema_finding(
         remedy=_REMEDIES.get(code, _REMEDY),
         source=source,
     )
+
+
+def once_per_value(findings: Iterable[Finding]) -> list[Finding]:
+    """One finding for a value that fails several rules at once (too short and not of its pattern): neighbours with the
+    same place become one that names all that is allowed.
+    """
+    told: list[Finding] = []
+    for finding in findings:
+        last = told[-1] if told else None
+        where = (finding.code, finding.path, finding.line)
+        if last is None or finding.code != "schema.value" or (last.code, last.path, last.line) != where:
+            told.append(finding)
+        elif finding.allowed and finding.allowed not in (last.allowed or "").split("; "):
+            told[-1] = replace(last, allowed="; ".join(filter(None, (last.allowed, finding.allowed))))
+    return told
 
 
 def more_findings(count: int, source: str) -> Finding:

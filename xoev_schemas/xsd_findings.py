@@ -16,7 +16,7 @@ from xoev_schemas.documents import text_of
 from xoev_schemas.expectations import SchemaIndex
 from xoev_schemas.findings import Finding, mask
 from xoev_schemas.places import SAFE_NAME, Places, display_name
-from xoev_schemas.words import MOST_FINDINGS, more_findings, schema_finding, shorten
+from xoev_schemas.words import MOST_FINDINGS, more_findings, once_per_value, schema_finding, shorten
 
 # libxml2's name of the error → our code. Prefixes; the first that fits.
 _CODES = (
@@ -68,7 +68,7 @@ def findings_of(schema: etree.XMLSchema, root: etree._Element, index: SchemaInde
     # libxml2 reports a bad value of a key once more as an internal complaint about the key.
     entries = [entry for entry in entries if "No precomputed value available" not in entry.message]
     places = Places(root)
-    findings = [_finding(entry, places, index, source) for entry in entries[:MOST_FINDINGS]]
+    findings = once_per_value(_finding(entry, places, index, source) for entry in entries[:MOST_FINDINGS])
     if len(entries) > MOST_FINDINGS:
         findings.append(more_findings(len(entries) - MOST_FINDINGS, source))
     return findings

@@ -135,9 +135,11 @@ def test_all_faults_are_told_at_once(registry: Registry) -> None:
         VALID.replace(b"1990-01-01", b"x").replace(b"<art>1", b"<art>9").replace(b"Beispiel", b"zu lang und falsch 1")
     )
 
-    codes = [finding.code for finding in judged(registry, data).findings]
+    findings = judged(registry, data).findings
 
-    assert codes == ["schema.value", "schema.value", "schema.value", "schema.enumeration"]
+    assert [finding.code for finding in findings] == ["schema.value", "schema.value", "schema.enumeration"]
+    # A value is told once, with every rule that it breaks.
+    assert findings[0].allowed == "maxLength 10; pattern [A-Za-zäöüß ]*"
 
 
 @pytest.mark.parametrize(
