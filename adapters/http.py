@@ -12,9 +12,9 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
@@ -48,6 +48,12 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _without_credentials(value: str) -> str:
+    if "@" in urlsplit(value).netloc:
+        raise ValueError("user and password belong in auth, not in the address")
+    return value
+
+
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
@@ -71,7 +77,7 @@ class HttpSettings(AdapterSettings):
     max_answer_bytes: more is not read, and the outcome unknown.
     """
 
-    url: HttpUrl
+    url: Annotated[HttpUrl, AfterValidator(_without_credentials)]
     headers: dict[str, str] = Field(default_factory=dict)
     auth: AuthSettings | None = None
     tls: TlsSettings = TlsSettings()
@@ -113,8 +119,9 @@ class Answer:
 class HttpConnection:
     """Connections to one target. Thread-safe: httpx's pool is, and every exchange keeps its own state.
 
-    timeout: seconds for a whole exchange. Cookies are not kept: an answer for one case must not colour the next
-    request.
+    timeout: seconds for a whole exchange. Below the client of httpx, at its transport: one exchange and nothing by
+    itself. No cookies (an answer for one case must not colour the next request), no redirects, nothing from the
+    environment.
     """
 
     def __init__(
@@ -128,16 +135,16 @@ class HttpConnection:
         self._timeout = timeout
         self._clock = clock
         self._auth = Auth(settings.auth, self._exchange)
-        self._client = httpx.Client(
-            transport=deadline.DeadlineTransport(
-                ssl_context(settings.tls, folder), keep_alive=settings.repeatable, proxy=settings.proxy
-            ),
-            timeout=httpx.Timeout(timeout, connect=min(settings.connect_timeout, timeout)),
-            headers={"User-Agent": "ozg-gateway", "Accept-Encoding": "identity"},
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            follow_redirects=False,
-            trust_env=False,
+        self._transport = deadline.DeadlineTransport(
+            ssl_context(settings.tls, folder), keep_alive=settings.repeatable, proxy=settings.proxy
         )
+        self._timeouts = httpx.Timeout(timeout, connect=min(settings.connect_timeout, timeout)).as_dict()
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": "ozg-gateway",
+            **settings.headers,
+        }
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
         """One request, authorised; a 401 leads to one more with a fresh token where there is one. Any HTTP answer is
@@ -145,7 +152,7 @@ class HttpConnection:
 
         Raises Retryable, Permanent or OutcomeUnknown when there is none.
         """
-        given = {**self._settings.headers, **(headers or {})}
+        given = headers or {}
         with deadline.exchange(self._timeout):
             answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
             if answer.status == 401 and self._auth.renew():
@@ -169,13 +176,18 @@ class HttpConnection:
         return status_error(answer, self._clock())
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
-        fresh = {} if self._settings.repeatable else {"Connection": "close"}
         with deadline.continued(self._timeout) as wire:
             try:
-                with self._client.stream(method, url, headers={**headers, **fresh}, content=content) as response:
+                given = httpx.Headers(self._headers)
+                given.update(headers)
+                given["Connection"] = "keep-alive" if self._settings.repeatable else "close"
+                request = httpx.Request(
+                    method, url, headers=given, content=content, extensions={"timeout": self._timeouts}
+                )
+                with closing(self._transport.handle_request(request)) as response:
                     return self._read(response)
             except Exception as error:
                 raise wire_error(error, wire) from error

@@ -10,18 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import zeep
 from lxml import etree
 from pydantic import BaseModel, ConfigDict, Field
-from zeep.wsdl.utils import etree_to_string
 
 from adapters import content, paths
 from adapters.base import FieldSpec, OutcomeUnknown, Permanent, Receipt, Request, TargetConfig
 from adapters.guard import Progress, only_decisions, only_questions
 from adapters.http import Answer, HttpConnection, HttpSettings
 from adapters.settings import Condition, PathText, config_finding, first_match, read_probe, read_settings
-from adapters.soap.envelope import Envelope, Fault, NotSoap, fault_error, read_envelope
-from adapters.soap.wsdl import LocalTransport, Operation, Wsdl, WsdlUnusable
+from adapters.soap.envelope import Envelope, Fault, NotSoap, body_of, fault_error, read_envelope
+from adapters.soap.wsdl import Operation, Wsdl, WsdlUnusable
 from xoev_schemas.findings import Finding, Text
 
 _SAYS_MORE = ("unavailable", "throttled", "auth")
@@ -64,9 +62,7 @@ class SoapProbe(BaseModel):
 
 
 class SoapAdapter:
-    """One SOAP target. The WSDL is read at the first use; shared by all threads: zeep's client here keeps no state
-    per call.
-    """
+    """One SOAP target. The WSDL is read at the first use and shared by all threads."""
 
     def __init__(self, config: TargetConfig) -> None:
         self._config = config
@@ -254,18 +250,19 @@ class _Port:
         """Build, check, send. Raises Permanent (class `mapping`) for a body that does not fit, before anything is
         sent.
         """
-        transport = _Call(self, operation, key, progress)
-        settings = zeep.Settings(raw_response=True)
-        make: Any = zeep.Client  # untyped
-        client = make(self.wsdl.document, transport=transport, settings=settings)
-        service = client.create_service(operation.binding, self.settings.url)
         try:
-            answer: Answer = service[operation.name](**body)
-        except (zeep.exceptions.Error, TypeError, ValueError, AttributeError) as error:
-            if progress.sent:
-                raise
+            envelope = self.wsdl.message(operation, body, self.settings.url)
+        except ValueError as error:
             raise Permanent("soap.request_unbuildable", failure="mapping", detail=str(error)) from None
-        return answer
+        # zeep checks little, and what it writes must be what the target's own types say.
+        if errors := self.wsdl.errors(body_of(envelope)):
+            raise Permanent("soap.request_invalid", failure="mapping", detail="\n".join(errors))
+        for message_id in envelope.iter(f"{_WSA}MessageID"):
+            # Every attempt of a delivery has the same one, so that the target can tell a repeat.
+            message_id.text = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, key)}"
+        message = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
+        progress.sent = True
+        return self.connection.send("POST", self.settings.url, headers=operation.http_headers, content=message)
 
     def element(self, operation: Operation, answer: Answer) -> etree._Element | None:
         """The answer's element, valid; None for a one-way operation. Raises what the answer means otherwise, or
@@ -309,30 +306,6 @@ class _Port:
         if isinstance(meaning, OutcomeUnknown) and by_status is not None and by_status.failure in _SAYS_MORE:
             return by_status
         return meaning
-
-
-class _Call(LocalTransport):
-    """zeep's way out for one call: the built envelope is checked against the WSDL's types (zeep checks little) and
-    sent.
-    """
-
-    def __init__(self, port: _Port, operation: Operation, key: str, progress: Progress) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._port = port
-        self._operation = operation
-        self._key = key
-        self._progress = progress
-
-    def post_xml(self, address: str, envelope: etree._Element, headers: Mapping[str, str]) -> Answer:
-        body = next(child for child in envelope if etree.QName(child).localname == "Body")
-        if errors := self._port.wsdl.errors(body[0]):
-            raise Permanent("soap.request_invalid", failure="mapping", detail="\n".join(errors))
-        for message_id in envelope.iter(f"{_WSA}MessageID"):
-            # Every attempt of a delivery has the same one, so that the target can tell a repeat.
-            message_id.text = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, self._key)}"
-        message = etree_to_string(envelope)  # type: ignore[no-untyped-call]
-        self._progress.sent = True
-        return self._port.connection.send("POST", address, headers=dict(headers), content=message)
 
 
 def _written(body: Mapping[str, Any], path: str | None, value: Any) -> dict[str, Any]:

@@ -63,6 +63,11 @@ def read_envelope(data: bytes) -> Envelope:
     return Envelope(child, None, soap12)
 
 
+def body_of(envelope: etree._Element) -> etree._Element:
+    """The one element in the body of a message of our own."""
+    return envelope[-1][0]
+
+
 def _fault11(fault: etree._Element) -> Fault:
     # SOAP 1.1 §4.4: unqualified children; codes grow by dots (`Client.Authentication`).
     code = _local((fault.findtext("faultcode") or "").strip())

@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 import xmlschema
 import zeep
 from lxml import etree
+from zeep.wsa import WsAddressingPlugin
 from zeep.wsdl import Document
 from zeep.wsdl.bindings import Soap12Binding
 from zeep.wsdl.bindings.soap import SoapBinding
@@ -56,6 +57,12 @@ class Operation:
     soap12: bool
     request: str
     response: str | None
+
+    @property
+    def http_headers(self) -> dict[str, str]:
+        """SOAP 1.1 §6.1.1 and SOAP 1.2 part 2 §7.1.4; servers of 1.2 that want the old header too get it."""
+        media_type = f'application/soap+xml; charset=utf-8; action="{self.action}"' if self.soap12 else None
+        return {"SOAPAction": f'"{self.action}"', "Content-Type": media_type or "text/xml; charset=utf-8"}
 
 
 class LocalTransport(zeep.Transport):
@@ -123,14 +130,24 @@ class Wsdl:
         declared = self._model.maps.elements.get(element)
         return list(_fields(declared.type, "", True, _DEPTH)) if declared is not None else []
 
+    def message(self, operation: Operation, values: Mapping[str, Any], address: str) -> etree._Element:
+        """An envelope that asks for this operation, with the WS-Addressing headers that the WSDL wants. values: names
+        below the request's element. Raises ValueError.
+        """
+        port = self._operation(operation)
+        envelope = _serialized(port.input, values, operation)
+        if port.abstract.wsa_action:
+            WsAddressingPlugin(address).egress(envelope, {}, port, {})  # type: ignore[no-untyped-call]
+        return envelope
+
     def answer(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element:
         """An envelope as a server of this WSDL answers. values: names below the answer's element. Raises ValueError."""
-        binding = next(binding for _, binding in self._bindings() if str(binding.name) == operation.binding)
-        try:
-            envelope: etree._Element = binding.get(operation.name).output.serialize(**values).content
-        except (zeep.exceptions.Error, TypeError) as error:
-            raise ValueError(f"not an answer of {operation.name}: {error}") from error
-        return envelope
+        return _serialized(self._operation(operation).output, values, operation)
+
+    def _operation(self, operation: Operation) -> Any:
+        return next(binding for _, binding in self._bindings() if str(binding.name) == operation.binding).get(
+            operation.name
+        )
 
     def _bindings(self) -> Iterator[tuple[str, Any]]:
         for service in self.document.services.values():
@@ -149,6 +166,14 @@ class Wsdl:
 def _model(schemas: list[etree._Element], folder: Path) -> Any:
     texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in schemas]
     return xmlschema.XMLSchema(texts, allow="local", defuse="always", base_url=folder.as_uri())
+
+
+def _serialized(message: Any, values: Mapping[str, Any], operation: Operation) -> etree._Element:
+    try:
+        envelope: etree._Element = message.serialize(**values).content
+    except (zeep.exceptions.Error, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"not a message of {operation.name}: {error}") from error
+    return envelope
 
 
 def _operation(name: str, binding: Any, operation: Any) -> Operation:
