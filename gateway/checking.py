@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.base import Adapter, TargetConfig
-from adapters.registry import AdapterUnknown
+from adapters.base import Adapter
 from gateway.case import case_schema
 from gateway.mapping.check import certain_rules, check_paths, check_shape
 from gateway.mapping.language import CompiledMapping
+from gateway.mapping.remedies import remedy_for
 from gateway.mapping.shapes import CaseModel, FieldsModel, SchemaModel, TemplateModel
+from gateway.packages.proving import AdapterLoader, prove_adapter
 from gateway.packages.recipients import recipients
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
+from gateway.packages.schema_names import explain_missing
 from gateway.services import Accepts, Packages, Service, Target
 from xoev_schemas.findings import Finding, Text
 from xoev_schemas.model import json_model
@@ -20,28 +22,35 @@ from xoev_schemas.registry import Registry
 
 __all__ = ["AdapterLoader", "SampleResult", "check_packages", "recipients", "run_samples", "sample_envelope"]
 
-AdapterLoader = Callable[[str], Callable[[TargetConfig], Adapter]]
-"""Name → factory, as `adapters.registry.load_adapter`."""
-
 ENVELOPE = frozenset(
     {"schemaVersion", "submissionId", "caseId", "service", "kind", "receivedAt", "test", "provenance", "attachments"}
 )
 """Members of a case that the gateway fills itself (`gateway.case.envelope`)."""
 
 
-def check_packages(packages: Packages, registry: Registry, load_adapter: AdapterLoader) -> list[Finding]:
-    """Everything that can be said about the packages in use. No error among the findings = they fit together."""
+def check_packages(
+    packages: Packages, registry: Registry, load_adapter: AdapterLoader, *, strict: bool = False
+) -> list[Finding]:
+    """Everything that can be said about the packages in use. No error among the findings = they fit together.
+
+    strict: warnings count as errors, for pipelines in which everything has to be installed. A finding has a file, a
+    line where there is one, and a remedy.
+    """
     findings: list[Finding] = []
-    adapters = {name: _adapter(target, load_adapter, findings) for name, target in packages.targets.items()}
+    adapters: dict[str, Adapter | None] = {}
+    for name, target in packages.targets.items():
+        adapters[name], found = prove_adapter(target, load_adapter)
+        findings += found
     for service in packages.services.values():
+        findings += _missing_schemas(service, registry)
         if service.inactive is not None:
-            findings.append(_inactive(service))
             continue
         findings += _check_cases(service, registry)
         for target in (packages.targets[name] for name in service.targets):
             findings += _check_request(service, target, adapters[target.name])
         findings += [_sample_finding(service, result) for result in run_samples(service, registry) if not result.ok]
-    return list(dict.fromkeys(findings))
+    told = list(dict.fromkeys(findings))
+    return [replace(f, severity="error") if strict and f.severity == "warning" else f for f in told]
 
 
 def _check_cases(service: Service, registry: Registry) -> Iterator[Finding]:
@@ -90,34 +99,26 @@ def _filled_by_adapter(target: Target) -> list[str]:
     return [path.removeprefix("$.") for path in named if isinstance(path, str)]
 
 
-def _adapter(target: Target, load_adapter: AdapterLoader, findings: list[Finding]) -> Adapter | None:
-    try:
-        adapter = load_adapter(target.adapter)(target.config)
-    except AdapterUnknown as error:
-        text = Text(f"Den Adapter „{target.adapter}“ gibt es hier nicht.", f"{error}")
-        findings.append(Finding("config.unknown_adapter", "error", "service", text, path=_file(target)))
-        return None
-    # An adapter knows its settings, not the file they come from.
-    findings += [f if f.path else replace(f, path=_file(target)) for f in adapter.check()]
-    return adapter
-
-
-def _file(target: Target) -> str:
-    return str(target.folder / "target.yaml")
-
-
-def _inactive(service: Service) -> Finding:
-    return Finding(
-        "service.inactive",
-        "info",
-        "service",
-        Text(
-            f"Die Leistung „{service.name}“ ruht: Ihr Schema ist nicht installiert.",
-            f"the service '{service.name}' is inactive: {service.inactive}.",
-        ),
-        path=str(service.folder / "service.yaml"),
-        remedy=Text("Spielen Sie den Standard ein: gateway schemas import.", "Import it: gateway schemas import PATH."),
-    )
+def _missing_schemas(service: Service, registry: Registry) -> Iterator[Finding]:
+    for accepts in service.accepts:
+        if accepts.ref is None:
+            missing = explain_missing(accepts.schema, registry)
+            de = f"{missing.text.de} Die Leistung „{service.name}“ " + (
+                "ruht." if service.inactive else "nimmt ihn nicht an."
+            )
+            en = f"{missing.text.en} The service '{service.name}' " + (
+                "is inactive." if service.inactive else "does not take it."
+            )
+            yield Finding(
+                missing.code,
+                missing.severity,
+                "service",
+                Text(de, en),
+                path=str(service.folder / "service.yaml"),
+                line=accepts.line,
+                allowed=missing.allowed,
+                remedy=missing.remedy,
+            )
 
 
 def _without_model(service: Service, accepts: Accepts) -> Finding:
@@ -129,18 +130,24 @@ def _without_model(service: Service, accepts: Accepts) -> Finding:
             f"Die Pfade konnten nicht geprüft werden: {accepts.schema} nennt keine einzelne Nachricht.",
             f"the paths could not be checked: {accepts.schema} names no single message.",
         ),
-        path=str(service.folder / accepts.mapping),
+        path=str(service.folder / "service.yaml"),
+        line=accepts.line,
+        remedy=remedy_for("mapping.schema_without_model"),
     )
 
 
 def _sample_finding(service: Service, result: SampleResult) -> Finding:
+    assert result.fault is not None
     return Finding(
         "sample.differs",
         "error",
         "service",
         Text(
-            f"Das Beispiel „{result.sample}“ ergibt etwas anderes als erwartet.",
-            f"sample {result.sample}: {result.difference}",
+            f"Leistung „{service.name}“, Beispiel „{result.sample}“: {result.fault.text.de}",
+            f"service {service.name}, sample {result.sample}: {result.fault.text.en}",
         ),
-        path=str(service.folder / "samples" / result.sample),
+        path=str(result.fault.place.file),
+        line=result.fault.place.line,
+        column=result.fault.place.column,
+        remedy=result.fault.remedy,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
-from gateway.errors import GatewayError
+from gateway.errors import ConfigurationError, GatewayError
 from gateway.wiring import load_packages
-from xoev_schemas.findings import has_errors
+from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.registry import Registry
 
 services = typer.Typer(
@@ -22,25 +23,38 @@ schemas = typer.Typer(no_args_is_help=True, help="Installed standards.")
 def check(
     config: Config = None,
     table_view: Annotated[bool, typer.Option("--table", help="Show who receives which field.")] = False,
+    strict: Annotated[bool, typer.Option(help="Warnings count as errors: everything has to be installed.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Prove the whole configuration, without network or running parts."""
+    """Prove the whole configuration, without network or running parts. 1: a package is wrong; 2: could not check."""
     from adapters.registry import load_adapter
     from gateway.checking import check_packages, recipients
 
-    registry, packages = load_packages(settings_for(config))
-    findings = check_packages(packages, registry, load_adapter)
+    settings = settings_for(config)
+    try:
+        registry, packages = load_packages(settings)
+    except ConfigurationError as error:
+        # The packages are what was asked about, so this is an answer.
+        _say_findings(error.findings, {}, as_json=as_json)
+        raise typer.Exit(Exit.NO) from None
+    findings = check_packages(packages, registry, load_adapter, strict=strict)
+    told = recipients(packages)
+    _say_findings(findings, told, as_json=as_json)
+    if table_view and not as_json:
+        for name, fields in told.items():
+            table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
+    active = sum(s.inactive is None for s in packages.services.values())
+    say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets.")
+    raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
+
+
+def _say_findings(findings: Sequence[Finding], told: Mapping[str, object], *, as_json: bool) -> None:
     if as_json:
-        emit({"findings": [f.as_dict() for f in findings], "recipients": recipients(packages)})
+        emit({"findings": [f.as_dict() for f in findings], "recipients": told})
     else:
         print_findings(findings)
-        if table_view:
-            for name, fields in recipients(packages).items():
-                table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
-        errors = sum(f.severity == "error" for f in findings)
-        active = sum(s.inactive is None for s in packages.services.values())
-        say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {errors} errors.")
-    raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
+    errors, warnings = (sum(f.severity == severity for f in findings) for severity in ("error", "warning"))
+    say(f"{errors} errors, {warnings} warnings.")
 
 
 @services.command("list")
@@ -67,10 +81,14 @@ def list_services(config: Config = None, as_json: Json = False) -> None:
         "Services",
         ("name", "title", "schemas", "targets", "state"),
         [
-            (r["name"], r["title"], "\n".join(r["schemas"]), "\n".join(r["targets"]), r["inactive"] or "active")  # type: ignore[arg-type]
+            (r["name"], r["title"], "\n".join(r["schemas"]), "\n".join(r["targets"]), _state(r["inactive"]))  # type: ignore[arg-type]
             for r in rows
         ],
     )
+
+
+def _state(inactive: object) -> str:
+    return f"inactive: {inactive}" if inactive else "active"
 
 
 @services.command("test")

@@ -21,13 +21,17 @@ OnInvalid = Literal["reject", "clarify", "deliver_with_findings"]
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
-    """One schema that a service takes. mapping: file name in the folder. ref: None if the schema is not installed."""
+    """One schema that a service takes. mapping: file name in the folder. ref: None if the schema is not installed.
+
+    line: where it stands in `service.yaml`.
+    """
 
     schema: str
     mapping: str
     from_date: date | None
     compiled: CompiledMapping = field(repr=False)
     ref: SchemaRef | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,7 @@ class Service:
     regions: normalised (see `regions.normalise_region`); empty = everywhere. addressees: channel → destination ids.
     on_invalid: channel → what errors lead to, defaults filled in.
     version: first 12 hex digits of SHA-256 over the package's files and its targets' request mappings.
-    inactive: why it takes nothing at present (its schema is not installed), else None.
+    inactive: why it takes nothing at present (none of its schemas is installed), else None.
     data_schema: JSON Schema of the case's `data`; data_validator: the same, compiled.
     """
 

@@ -31,6 +31,7 @@ from gateway.packages.model import (
     Target,
 )
 from gateway.packages.overlays import laid_over
+from gateway.packages.schema_names import explain_missing
 from gateway.settings import resolve_references
 from xoev_schemas.findings import Text
 
@@ -46,7 +47,7 @@ def read_service(name: str, file: Path, registry: Registry, problems: Problems) 
         return None
     accepts = _accepts(form, node, file.parent, registry, problems)
     schema, validator = _data_schema(file.parent / "data.schema.json", problems)
-    missing = [entry.schema for entry in accepts if entry.ref is None]
+    missing = [explain_missing(entry.schema, registry).reason for entry in accepts if entry.ref is None]
     statutory = form.statutory
     service = Service(
         name=name,
@@ -65,7 +66,7 @@ def read_service(name: str, file: Path, registry: Registry, problems: Problems) 
         keep=Keep(form.keep.delivered, form.keep.discarded),
         folder=file.parent,
         version="",
-        inactive=f"not installed: {', '.join(missing)}" if len(missing) == len(accepts) else None,
+        inactive=" · ".join(missing) if len(missing) == len(accepts) else None,
         test_messages=form.test_messages,
         data_schema=schema,
         data_validator=validator,
@@ -91,7 +92,8 @@ def _accepts(
             compiled[name] = _mapping(folder, name, "case", find(node, ("accepts", index, "mapping")), problems)
         mapping = compiled[name]
         if mapping is not None:
-            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, registry.find(entry.schema_)))
+            line = find(node, ("accepts", index, "schema")).line
+            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, registry.find(entry.schema_), line))
     return tuple(entries)
 
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from gateway.case import CASE_SCHEMA_VERSION
-from gateway.mapping.problems import Problems
-from gateway.mapping.yaml_nodes import read_yaml
+from gateway.mapping.problems import Place, Problems
+from gateway.mapping.yaml_nodes import find, read_yaml
 from gateway.packages.forms import read_form
 from gateway.packages.model import Accepts, Service
 from gateway.services import map_case
 from xoev_schemas.documents import Document, Unreadable, parse
-from xoev_schemas.findings import Finding
+from xoev_schemas.findings import Finding, Text
 from xoev_schemas.registry import Registry, SchemaRef
 
 Outcome = Literal["accepted", "rejected", "clarify"]
@@ -36,20 +37,42 @@ class ExpectForm(BaseModel):
     codes: list[str] = []
 
 
+_DEFAULT_REMEDY = Text("Berichtigen Sie die Zuordnung oder das Beispiel.", "Correct the mapping, or the sample.")
+_SHOWN = 10
+"""Differences of one case that are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What came out otherwise than a sample says, and where it says so. Samples hold made-up data: it may be shown."""
+
+    text: Text
+    place: Place
+    remedy: Text = _DEFAULT_REMEDY
+
+
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """difference: empty if `ok`; else what came out otherwise. Samples hold made-up data, so it may be shown."""
+    """fault: None = as expected."""
 
     service: str
     sample: str
-    ok: bool
-    difference: str = ""
+    fault: Fault | None = None
+
+    @property
+    def ok(self) -> bool:
+        return self.fault is None
+
+    @property
+    def difference(self) -> str:
+        """The fault in English; empty if there is none."""
+        return self.fault.text.en if self.fault else ""
 
 
 def run_samples(service: Service, registry: Registry) -> list[SampleResult]:
     """Judge and map every sample of an active service, as REST intake would."""
     folders = sorted(folder for folder in (service.folder / "samples").glob("*") if folder.is_dir())
-    return [_result(service, folder, _difference(service, registry, folder)) for folder in folders]
+    return [SampleResult(service.name, folder.name, _fault(service, registry, folder)) for folder in folders]
 
 
 def sample_envelope(
@@ -78,41 +101,108 @@ def sample_envelope(
     }
 
 
-def _result(service: Service, folder: Path, difference: str) -> SampleResult:
-    return SampleResult(service.name, folder.name, not difference, difference)
-
-
-def _difference(service: Service, registry: Registry, folder: Path) -> str:
-    data = next((folder / name for name in ("data.xml", "data.json") if (folder / name).is_file()), None)
-    expected, complaint = _expected(folder / "expect.yaml")
-    if data is None or expected is None:
-        return complaint or "there is no data.xml or data.json"
+def _fault(service: Service, registry: Registry, folder: Path) -> Fault | None:
     try:
-        document = parse(data.read_bytes(), f"application/{data.suffix[1:]}")
+        return _judge(service, registry, _Sample(folder))
+    except _Unusable as error:
+        return error.fault
+
+
+class _Unusable(Exception):
+    """The sample itself is not complete or not readable."""
+
+    def __init__(self, place: Place, de: str, en: str, remedy: Text = _DEFAULT_REMEDY) -> None:
+        super().__init__(en)
+        self.fault = Fault(Text(de, en), place, remedy)
+
+
+class _Sample:
+    """The files of one sample. Every reader raises _Unusable."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.expect_file = folder / "expect.yaml"
+        self.case_file = folder / "case.json"
+
+    def data(self) -> tuple[bytes, str]:
+        """Bytes and media type."""
+        for name in ("data.xml", "data.json"):
+            if (self.folder / name).is_file():
+                return (self.folder / name).read_bytes(), f"application/{name.rpartition('.')[2]}"
+        remedy = Text("Legen Sie data.xml oder data.json an.", "Add data.xml or data.json.")
+        raise _Unusable(Place(self.folder), "Die Daten fehlen.", "there is no data.xml or data.json.", remedy)
+
+    def expected(self) -> ExpectForm:
+        if not self.expect_file.is_file():
+            return ExpectForm()
+        problems = Problems()
+        node = read_yaml(self.expect_file, problems)
+        form = read_form(ExpectForm, node, problems) if node is not None else None
+        if form is None:
+            first = problems.findings[0]
+            raise _Unusable(Place(self.expect_file, first.line), first.text.de, first.text.en, first.remedy)
+        return form
+
+    def case(self) -> dict[str, Any]:
+        if not self.case_file.is_file():
+            remedy = Text(
+                "Legen Sie sie an: `gateway map DATEI` zeigt den Fall.", "Add it: `gateway map FILE` shows the case."
+            )
+            raise _Unusable(Place(self.case_file), "case.json fehlt.", "there is no case.json.", remedy)
+        return self._object(self.case_file)
+
+    def attachments(self) -> list[dict[str, Any]]:
+        """As the case lists them; the files lie beside the metadata that announce them."""
+        file = self.folder / "metadata.json"
+        if not file.is_file():
+            return []
+        try:
+            announced = self._object(file).get("contentStructure", {}).get("attachments", [])
+            return [_attachment(self.folder, attachment) for attachment in announced]
+        except (AttributeError, KeyError, TypeError):
+            raise _Unusable(
+                Place(file), "Eine Anlage ist unvollständig beschrieben.", "an attachment is not described completely."
+            ) from None
+        except OSError:
+            raise _Unusable(
+                Place(file), "Eine angekündigte Anlage fehlt.", "an attachment that it announces is not there."
+            ) from None
+
+    def _object(self, file: Path) -> dict[str, Any]:
+        try:
+            value = json.loads(file.read_bytes())
+        except ValueError as error:
+            line = error.lineno if isinstance(error, json.JSONDecodeError) else None
+            raise _Unusable(Place(file, line), f"{file.name} ist kein JSON.", f"{file.name} is not JSON.") from None
+        if not isinstance(value, dict):
+            raise _Unusable(Place(file, 1), f"{file.name} ist kein JSON-Objekt.", f"{file.name} is not a JSON object.")
+        return value
+
+
+def _judge(service: Service, registry: Registry, sample: _Sample) -> Fault | None:
+    data, media_type = sample.data()
+    expected = sample.expected()
+    try:
+        document = parse(data, media_type)
     except Unreadable as error:
-        return _judged(expected, "rejected", error.findings)
+        return _judged(sample, expected, "rejected", error.findings)
     found = _accepting(service, registry, document)
     if found is None:
-        return "the service accepts no schema that fits this sample"
+        de, en = "Die Leistung nimmt kein Schema an, das dazu passt.", "the service accepts no schema that fits it."
+        return Fault(Text(de, en), Place(sample.folder))
     accepts, ref = found
     judgement = registry.validate(document, ref)
     if judgement.valid is None:
-        return f"{accepts.schema} is not installed for {data.suffix[1:].upper()}: the sample could not be judged"
+        form = media_type.rpartition("/")[2].upper()
+        de, en = f"{accepts.schema} ist für {form} nicht installiert.", f"{accepts.schema} is not installed for {form}."
+        remedy = Text("Spielen Sie das Schema ein: gateway schemas import PFAD.", "Run: gateway schemas import PATH.")
+        return Fault(Text(de, en), Place(sample.folder), remedy)
     errors = [finding for finding in judgement.findings if finding.severity == "error"]
     outcome = _outcome(service) if errors else "accepted"
-    difference = _judged(expected, outcome, errors)
-    if difference or outcome != "accepted":
-        return difference
-    return _mapped(service, accepts, document, sample_envelope(service, ref, _attachments(folder)), folder)
-
-
-def _expected(file: Path) -> tuple[ExpectForm | None, str]:
-    if not file.is_file():
-        return ExpectForm(), ""
-    problems = Problems()
-    node = read_yaml(file, problems)
-    form = read_form(ExpectForm, node, problems) if node is not None else None
-    return form, "; ".join(f"expect.yaml:{finding.line}: {finding.text.en}" for finding in problems.findings)
+    fault = _judged(sample, expected, outcome, errors)
+    if fault or outcome != "accepted":
+        return fault
+    return _mapped(service, accepts, document, sample_envelope(service, ref, sample.attachments()), sample)
 
 
 def _outcome(service: Service) -> Outcome:
@@ -120,12 +210,23 @@ def _outcome(service: Service) -> Outcome:
     return outcomes[service.on_invalid["rest"]]
 
 
-def _judged(expected: ExpectForm, outcome: Outcome, errors: list[Finding]) -> str:
-    codes = sorted({finding.code for finding in errors})
+def _judged(sample: _Sample, expected: ExpectForm, outcome: Outcome, errors: list[Finding]) -> Fault | None:
+    codes, wanted = sorted({finding.code for finding in errors}), sorted(set(expected.codes))
     if outcome != expected.outcome:
-        return f"expected {expected.outcome}, got {outcome} ({', '.join(codes) or 'no error'})"
-    wanted = sorted(set(expected.codes))
-    return "" if codes == wanted else f"expected the codes {wanted}, got {codes}"
+        told = ", ".join(codes)
+        return _otherwise(sample, expected.outcome, f"{outcome} ({told})" if told else outcome)
+    if codes != wanted:
+        return _otherwise(sample, ", ".join(wanted) or "[]", ", ".join(codes) or "[]")
+    return None
+
+
+def _otherwise(sample: _Sample, wanted: str, got: str) -> Fault:
+    by_file = sample.expect_file.is_file()
+    text = Text(
+        f"erwartet: {wanted} ({'expect.yaml' if by_file else 'ohne expect.yaml'}), tatsächlich: {got} (die Prüfung).",
+        f"expected {wanted} ({'expect.yaml' if by_file else 'no expect.yaml'}), got {got} (the check).",
+    )
+    return Fault(text, Place(sample.expect_file, 1) if by_file else Place(sample.folder))
 
 
 def _accepting(service: Service, registry: Registry, document: Document) -> tuple[Accepts, SchemaRef] | None:
@@ -139,41 +240,58 @@ def _accepting(service: Service, registry: Registry, document: Document) -> tupl
     return installed[0] if installed else None
 
 
-def _mapped(service: Service, accepts: Accepts, document: Document, envelope: Mapping[str, Any], folder: Path) -> str:
+def _mapped(
+    service: Service, accepts: Accepts, document: Document, envelope: Mapping[str, Any], sample: _Sample
+) -> Fault | None:
     made = map_case(service, accepts, document, envelope)
     if made.value is None:
-        return "; ".join(f"{finding.path}: {finding.text.en}" for finding in made.findings)
-    file = folder / "case.json"
-    if not file.is_file():
-        return "there is no case.json"
+        told = [(f"{f.path}: {f.text.de}", f"{f.path}: {f.text.en}") for f in made.findings[:_SHOWN]]
+        text = Text("; ".join(de for de, _ in told), "; ".join(en for _, en in told))
+        return Fault(text, Place(service.folder / accepts.mapping, made.findings[0].line))
     got = {name: value for name, value in made.value.items() if name not in envelope}
-    return "; ".join(list(_differences(json.loads(file.read_bytes()), got, ""))[:10])
+    differences = list(islice(_differences(sample.case(), got, ()), _SHOWN))
+    if not differences:
+        return None
+    text = Text("; ".join(d.text.de for d in differences), "; ".join(d.text.en for d in differences))
+    # JSON is YAML: the reader with positions finds the line.
+    node = read_yaml(sample.case_file, Problems())
+    return Fault(text, find(node, differences[0].path) if node else Place(sample.case_file))
 
 
-def _attachments(folder: Path) -> list[dict[str, Any]]:
-    file = folder / "metadata.json"
-    if not file.is_file():
-        return []
-    announced = json.loads(file.read_bytes()).get("contentStructure", {}).get("attachments", [])
-    return [
-        {
-            "attachmentId": attachment["attachmentId"],
-            "filename": attachment.get("filename", ""),
-            "mediaType": attachment["mimeType"],
-            "purpose": attachment["purpose"],
-            "size": (folder / Path(attachment.get("filename", "")).name).stat().st_size,
-            "sha512": attachment["hash"]["content"],
-        }
-        for attachment in announced
-    ]
+def _attachment(folder: Path, announced: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "attachmentId": announced["attachmentId"],
+        "filename": announced.get("filename", ""),
+        "mediaType": announced["mimeType"],
+        "purpose": announced["purpose"],
+        "size": (folder / Path(announced.get("filename", "")).name).stat().st_size,
+        "sha512": announced["hash"]["content"],
+    }
 
 
-def _differences(expected: Any, got: Any, place: str) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    path: tuple[str | int, ...]
+    text: Text
+
+
+_NOTHING = object()
+
+
+def _differences(expected: Any, got: Any, path: tuple[str | int, ...]) -> Iterator[_Difference]:
     if isinstance(expected, dict) and isinstance(got, dict):
-        for name in expected.keys() | got.keys():
-            yield from _differences(expected.get(name), got.get(name), f"{place}/{name}")
+        for name in [*expected, *(name for name in got if name not in expected)]:
+            yield from _differences(expected.get(name, _NOTHING), got.get(name, _NOTHING), (*path, name))
     elif isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
         for index, (one, other) in enumerate(zip(expected, got, strict=True)):
-            yield from _differences(one, other, f"{place}/{index}")
+            yield from _differences(one, other, (*path, index))
     elif expected != got or type(expected) is not type(got):
-        yield f"{place}: expected {json.dumps(expected, ensure_ascii=False)}, got {json.dumps(got, ensure_ascii=False)}"
+        place = "".join(f"/{step}" for step in path) or "/"
+        wanted, made = _shown(expected, "nichts"), _shown(got, "nichts")
+        de = f"{place}: erwartet {wanted} (case.json), erzeugt {made} (die Zuordnung)"
+        wanted, made = _shown(expected, "nothing"), _shown(got, "nothing")
+        yield _Difference(path, Text(de, f"{place}: expected {wanted} (case.json), got {made} (the mapping)"))
+
+
+def _shown(value: Any, nothing: str) -> str:
+    return nothing if value is _NOTHING else json.dumps(value, ensure_ascii=False)

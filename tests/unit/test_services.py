@@ -131,9 +131,15 @@ class Folder:
             self.load()
         return error.value.findings
 
+    def findings(self, *, strict: bool = False) -> list[Finding]:
+        """Each names its file and says what to do, in both languages."""
+        findings = check_packages(self.load(), self.registry, load_adapter, strict=strict)
+        assert all(Path(f.path).exists() or Path(f.path).parent.exists() for f in findings)
+        assert all(f.code and f.text.de and f.text.en and f.remedy.de and f.remedy.en for f in findings)
+        return findings
+
     def check(self) -> list[tuple[str, str, int | None]]:
-        findings = check_packages(self.load(), self.registry, load_adapter)
-        return [(f.severity, f.code, f.line) for f in findings]
+        return [(f.severity, f.code, f.line) for f in self.findings()]
 
     def case(self, data: dict[str, Any]) -> Any:
         packages = self.load()
@@ -201,6 +207,7 @@ def test_a_fault_in_a_package_is_named_with_file_line_and_remedy(
 
     faults = folder.faults()
 
+    assert all(f.remedy.de and f.remedy.en for f in faults)
     spoken = [
         f"{f.text.en} {f.remedy.en}" for f in faults if f.path.endswith(file) and (line is None or f.line == line)
     ]
@@ -227,7 +234,7 @@ def test_a_package_that_exists_twice_is_refused(folder: Folder, tmp_path_factory
 def test_a_service_without_its_schema_is_kept_but_takes_nothing(folder: Folder, tmp_path: Path) -> None:
     packages = Packages.load([folder.path], Registry(tmp_path / "empty"))
 
-    assert packages.services["beispiel"].inactive == f"not installed: {SCHEMA_ID}"
+    assert packages.services["beispiel"].inactive == f"{SCHEMA_ID} is not installed"
     with pytest.raises(Refused) as refused:
         find(packages, identifier="urn:example:1")
     assert (refused.value.status, refused.value.code) == (422, "service_unknown")
@@ -383,7 +390,7 @@ def test_packages_that_fit_together_are_proven_without_a_finding(folder: Folder)
         (REQ, "{from: data/kind, required: true}", "drei", ("error", "mapping.value_not_allowed", 5)),
         (REQ, "Art: {from: data/kind", "Art: {each: data/kind, make: {const: 1}", ("error", "mapping.not_a_list", 5)),
         (REQ, 'familyName", required: true', 'familyName"', ("warning", "mapping.member_uncertain", 4)),
-        ("targets/amt/target.yaml", "adapter: paper", "adapter: papre", ("error", "config.unknown_adapter", None)),
+        ("targets/amt/target.yaml", "adapter: paper", "adapter: papre", ("error", "config.unknown_adapter", 2)),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_found_before_anything_runs(
@@ -412,9 +419,64 @@ def test_samples_are_judged_and_mapped_and_every_difference_is_named(folder: Fol
     results = {r.sample: r for r in run_samples(folder.load().services["beispiel"], folder.registry)}
 
     assert {name for name, result in results.items() if result.ok} == {"gut", "leer", "kaputt"}
-    assert results["anders"].difference == '/applicants/0/person/familyName: expected "Muster", got "Beispiel"'
-    assert results["doch"].difference == "expected accepted, got rejected (schema.missing_element)"
-    assert ("error", "sample.differs", None) in folder.check()
+    assert results["anders"].difference == (
+        '/applicants/0/person/familyName: expected "Muster" (case.json), got "Beispiel" (the mapping)'
+    )
+    assert results["doch"].difference == (
+        "expected accepted (no expect.yaml), got rejected (schema.missing_element) (the check)."
+    )
+    assert [(f[0], f[1], f[2]) for f in folder.check()] == [
+        ("error", "sample.differs", 1),
+        ("error", "sample.differs", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line", "says"),
+    [
+        ("case.json", '{\n "data": ,\n}', 2, "case.json is not JSON"),
+        ("case.json", "[]", 1, "not a JSON object"),
+        ("case.json", '{\n "applicants": [{"role": "applicant",\n "person": {"familyName": "X"}}]}', 3, "(case.json)"),
+        ("metadata.json", "{", 1, "metadata.json is not JSON"),
+        ("metadata.json", '{"contentStructure": {"attachments": [{}]}}', None, "not described"),
+        ("expect.yaml", "outcome: perhaps", 1, "outcome"),
+    ],
+)
+def test_a_sample_that_cannot_be_used_is_a_finding_with_its_place(
+    folder: Folder, name: str, content: str, line: int | None, says: str
+) -> None:
+    sample = "services/beispiel/samples/eins"
+    folder.write(f"{sample}/data.json", json.dumps({"F60000000227V1.1.0": "Muster"}))
+    folder.write(f"{sample}/{name}", content)
+
+    (finding,) = folder.findings()
+
+    assert (Path(finding.path).name, finding.line, finding.code) == (name, line, "sample.differs")
+    assert says in finding.text.en
+
+
+def test_a_wrong_schema_is_told_with_the_nearest_that_is_installed(folder: Folder) -> None:
+    folder.write("services/beispiel/service.yaml", SERVICE.replace("S99000000077V", "S99000000078V"))
+
+    (finding,) = folder.findings()
+
+    assert (finding.severity, finding.code, finding.line) == ("error", "config.unknown_schema", 8)
+    assert finding.remedy.en == f"Did you mean '{SCHEMA_ID}'?"
+
+
+@pytest.mark.parametrize("schema", ["fim:S99000000077V2.0.0", "xoev:xbau/2.6#baugenehmigung.antrag.0200"])
+def test_a_standard_still_to_be_installed_is_a_warning_and_an_error_when_asked_strictly(
+    folder: Folder, schema: str
+) -> None:
+    folder.write("services/beispiel/service.yaml", SERVICE.replace(SCHEMA_ID, schema))
+
+    (finding,) = folder.findings()
+    (strict,) = folder.findings(strict=True)
+
+    assert (finding.severity, finding.code, finding.line) == ("warning", "config.schema_not_installed", 8)
+    assert "gateway schemas import" in finding.remedy.en
+    assert finding.allowed == (SCHEMA_ID if schema.startswith("fim:") else None)
+    assert strict.severity == "error"
 
 
 def test_the_table_of_recipients_says_who_learns_what(folder: Folder) -> None:
