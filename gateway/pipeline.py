@@ -27,15 +27,16 @@ from adapters.base import (
     Retryable,
 )
 from gateway import case
-from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
+from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
 from gateway.delivery.ladder import again
+from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
 from xoev_schemas.documents import Document, Unreadable, parse
-from xoev_schemas.findings import Finding, has_errors
+from xoev_schemas.findings import has_errors
 from xoev_schemas.registry import Judgement
 
 if TYPE_CHECKING:
@@ -80,6 +81,9 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
         raise
     if isinstance(kept, KeyReused):
         raise refused("key_reused", path="Idempotency-Key")
+    if kept.created and kept.status == "clarify":
+        errors = [finding.code for finding in checked.findings if finding.severity == "error"]
+        notices.dead_letter("clarify", errors[0], submission=kept.submission_id, service=checked.service)
     return kept
 
 
@@ -159,7 +163,10 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     target = gateway.packages.targets[delivery.target]
     waits = delivery.state in (DeliveryState.QUEUED, DeliveryState.WAITING)
     if waits and (hold := gateway.gates.hold(target, delivery_id)):
-        gateway.store.postpone(delivery_id, hold.due_at, hold.why, hold.rung).result()
+        if isinstance(hold, Parked):
+            gateway.store.park(delivery_id, hold.failure, hold.code).result()
+        else:
+            gateway.store.postpone(delivery_id, hold.due_at, hold.why, hold.rung).result()
         return
     claim = gateway.store.claim(delivery_id, worker, gateway.settings.lease_seconds).result()
     if not isinstance(claim, Claimed):
@@ -172,7 +179,7 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     elif claim.unfinished_attempt is not None:
         unknown(gateway, claim.delivery, target, claim.unfinished_attempt, WORKER_DIED, "")
     elif claim.delivery.claims >= DEATHS_BEFORE_POISON:
-        finish(gateway, claim.delivery, None, _poison(claim.delivery.claims))
+        finish(gateway, claim.delivery, None, poison(claim.delivery.claims))
     else:
         attempt(gateway, claim.delivery, target, worker)
 
@@ -185,7 +192,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         raise
     except Exception as error:  # our own fault: a person must see it; the same input would fail again
         log.exception("mapping.crashed", delivery=delivery.delivery_id, error=type(error).__name__)
-        prepared = _bug(error)
+        prepared = bug(error)
     if not isinstance(prepared, Prepared):
         finish(gateway, delivery, None, prepared)
         return
@@ -198,8 +205,10 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     try:
         receipt = gateway.adapters[target.name].deliver(prepared.request)
     except Retryable as error:
+        gateway.gates.report(target, error)
         outcome = again(target.retry, error, **_round(gateway, delivery), possible_repeat=delivery.possible_repeat)
     except Permanent as error:
+        gateway.gates.report(target, error)
         # Wrong credentials say nothing about the case: the circuit opens, and the delivery waits for better ones.
         outcome = again(target.retry, error, **_round(gateway, delivery)) if error.failure == "auth" else dead(error)
     except OutcomeUnknown as error:
@@ -210,8 +219,8 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         unknown(gateway, delivery, target, number, "adapter.crashed", repr(error))
         return
     else:
+        gateway.gates.report(target, None)
         outcome = delivered(receipt)
-    gateway.gates.report(target, outcome)
     finish(gateway, delivery, number, outcome)
 
 
@@ -235,12 +244,12 @@ def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number:
     else:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
     if isinstance(outcome, Wait) and (deaths := _deaths(gateway, delivery)) >= DEATHS_BEFORE_POISON:
-        outcome = _poison(deaths)  # another repeat would take the next worker with it, and bystanders' attempts
+        outcome = poison(deaths)  # another repeat would take the next worker with it, and bystanders' attempts
     if outcome is None:
         gateway.store.ask_again(delivery, gateway.clock() + PROBE_AGAIN).result()
         return
     gateway.store.resolve_unknown(delivery, number, outcome).result()
-    gateway.metrics.outcome(delivery, outcome)
+    notices.ended(gateway.metrics, delivery, outcome)
 
 
 def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | None:
@@ -251,12 +260,13 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | Non
     try:
         receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
     except Retryable as error:
-        gateway.gates.report(target, again(target.retry, error, **_round(gateway, delivery)))
+        gateway.gates.report(target, error)
         if now > delivery.first_due + timedelta(seconds=target.retry.give_up_after):
             return dead(OutcomeUnknown("probe.gave_up"))
         return None
     except DeliveryError:
         return dead(OutcomeUnknown("probe.impossible"))
+    gateway.gates.report(target, None)
     if receipt is not None:
         return delivered(replace(receipt, already_there=True))
     return again(target.retry, OutcomeUnknown("probe.not_there"), **_round(gateway, delivery), possible_repeat=True)
@@ -264,7 +274,7 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | Non
 
 def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Outcome) -> None:
     gateway.store.finish(delivery, number, outcome).result()
-    gateway.metrics.outcome(delivery, outcome)
+    notices.ended(gateway.metrics, delivery, outcome)
 
 
 # ------------------------------------------------------------------------------------------------ map: what is sent
@@ -286,17 +296,17 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
     try:
         made = make_case(gateway, submission, checked)
     except Refused as error:  # accepted under a configuration that is gone
-        return _no_longer_ours(error)
+        return no_longer_ours(error)
     service = gateway.packages.services[checked.service]
     if made.value is None:
-        return _unmappable(made.findings)
+        return unmappable(made.findings)
     if not applies(target, made.value):
         return Skipped("condition")
     if checked.test and not target.accepts_test:
         return Skipped("test_message")
     body = map_request(target, service.name, made.value)
     if body.value is None:
-        return _unmappable(body.findings)
+        return unmappable(body.findings)
     request = Request(
         key=delivery.delivery_id,
         submission_id=submission.submission_id,
@@ -356,76 +366,11 @@ def delivered(receipt: Receipt) -> Delivered:
     return Delivered(dict(receipt.references), receipt.evidence, receipt.evidence_type, receipt.already_there)
 
 
-REMEDIES = {
-    "rejected_by_target": "Antwort des Zielsystems lesen; Daten klären oder an Absender zurückgeben.",
-    "unknown_outcome": (
-        "Im Zielsystem nach dem Schlüssel suchen. Angekommen: Aktenzeichen eintragen. "
-        "Sonst: als mögliche Wiederholung erneut zustellen."
-    ),
-    "auth": "Zugangsdaten oder Zertifikat des Zielsystems prüfen, danach erneut zustellen.",
-    "mapping": "Abbildung (mapping.yaml, request.yaml) berichtigen, danach erneut zustellen.",
-    "contract": "Die Schnittstelle hat sich geändert: Zielkonfiguration berichtigen, danach erneut zustellen.",
-    "poison": "Nicht gesammelt erneut zustellen: diese Zustellung beendet den Arbeitsprozess. Protokolle prüfen.",
-}
-
-
-def dead(error: DeliveryError) -> Dead:
-    """A dead letter from an adapter's verdict. The foreign text goes into `detail` (encrypted), never into `text`."""
-    return Dead(
-        failure=error.failure,
-        code=error.code,
-        text=f"Zustellung gescheitert: {error.code}.",
-        remedy=REMEDIES.get(error.failure, "Ursache beheben, danach erneut zustellen."),
-        detail=error.detail,
-    )
-
-
-def _unmappable(findings: Iterable[Finding]) -> Dead:
-    errors = [f for f in findings if f.severity == "error"]
-    first = errors[0]
-    return Dead(
-        failure="mapping",
-        code=first.code,
-        text=first.text.de + (f" (und {len(errors) - 1} weitere)" if len(errors) > 1 else ""),
-        remedy=REMEDIES["mapping"],
-        place=first.path,
-        detail=json.dumps([f.as_dict() for f in errors], ensure_ascii=False),
-    )
-
-
-def _no_longer_ours(error: Refused) -> Dead:
-    return Dead(
-        failure="mapping",
-        code=f"mapping.{error.code}",
-        text="Kein Dienstpaket nimmt diesen Eingang noch an.",
-        remedy="Dienstpaket oder Schema wieder einspielen (gateway services list), danach erneut zustellen.",
-    )
-
-
-def _bug(error: Exception) -> Dead:
-    return Dead(
-        failure="bug",
-        code=f"bug.{type(error).__name__}",
-        text="Ein Fehler im Gateway selbst hat die Zustellung verhindert.",
-        remedy="An den Betreiber des Gateways melden; nach der Berichtigung erneut zustellen.",
-        detail=repr(error),
-    )
-
-
 def _deaths(gateway: Gateway, delivery: Delivery) -> int:
     """Attempts of this round in which the worker died."""
     before = delivery.attempts_total - delivery.attempts
     made = gateway.store.attempts(delivery.delivery_id)
     return sum(a.number > before and a.code == WORKER_DIED for a in made)
-
-
-def _poison(deaths: int) -> Dead:
-    return Dead(
-        failure="poison",
-        code="worker.died_repeatedly",
-        text=f"Der Arbeitsprozess ist {deaths}-mal an dieser Zustellung gestorben.",
-        remedy=REMEDIES["poison"],
-    )
 
 
 def _round(gateway: Gateway, delivery: Delivery) -> dict[str, Any]:

@@ -123,6 +123,8 @@ class Settings(BaseSettings):
     """How long a claim of a delivery holds; a target's `timeout` must be shorter."""
     probe_after_seconds: float = 5.0
     """After an unknown outcome a target that can be asked is asked this much later: it may still be at work."""
+    circuit_probe_seconds: float = 30.0
+    """A target whose circuit is open gets one delivery in this time to see whether it is back."""
     relay_seconds: float = 1.0
     """Longest pause between two looks into the outbox."""
     sweep_seconds: float = 60.0

@@ -85,7 +85,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             store=store,
             broker=broker,
             adapters=adapters,
-            gates=Gates(store, clock or utc_now),
+            gates=Gates(store, clock or utc_now, timedelta(seconds=settings.circuit_probe_seconds)),
             metrics=Metrics(),
             token_issuer=open_issuer(settings),
             check_pool=pool,

@@ -80,8 +80,8 @@ def show_dead(
         emit(document)
         return
     for label, value in (
-        ("Cause", f"{letter.text} [{letter.failure}: {letter.code}]"),
-        ("To do", letter.remedy),
+        ("Cause", f"{letter.text.en} [{letter.failure}: {letter.code}]"),
+        ("To do", letter.remedy.en),
         ("Place", letter.place),
         ("Service → target", f"{letter.service} → {letter.target}"),
         ("Received at", _time(letter.received_at)),
@@ -149,7 +149,7 @@ def restore(
     """Undo a discard: the dead letter is open again."""
     _require(reason)
     with _store(config) as store:
-        count = store.restore(deliveries, actor=_actor(), reason=reason).result()
+        count = len(store.restore(deliveries, actor=_actor(), reason=reason).result())
     emit({"restored": count}) if as_json else say(f"{count} restored.")
 
 
@@ -224,7 +224,7 @@ def _redrive(
     ids = [d.delivery_id for d in letters if d.delivery_id]
     count = 0
     if ids:
-        count = store.redrive(ids, actor=_actor(), reason=reason, confirm_repeat=may_repeat).result()
+        count = len(store.redrive(ids, actor=_actor(), reason=reason, confirm_repeat=may_repeat).result())
     for letter in letters:
         if not letter.delivery_id and letter.submission_id and letter.service:
             store.release(letter.submission_id, targets[letter.service], actor=_actor(), reason=reason).result()
@@ -235,7 +235,7 @@ def _redrive(
 def _discard(store: Store, letters: list[DeadLetter], reason: str) -> int:
     _require(reason)
     ids = [d.delivery_id for d in letters if d.delivery_id]
-    count = store.discard(ids, actor=_actor(), reason=reason).result() if ids else 0
+    count = len(store.discard(ids, actor=_actor(), reason=reason).result()) if ids else 0
     for letter in letters:
         if not letter.delivery_id and letter.submission_id:
             end = SubmissionState.DISCARDED

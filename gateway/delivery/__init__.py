@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from gateway.errors import IllegalTransition
 from gateway.submission import SubmissionState
+from xoev_schemas.findings import Text
 
 
 class DeliveryState(StrEnum):
@@ -30,7 +31,7 @@ D, S = DeliveryState, SubmissionState
 DELIVERY_TRANSITIONS: Mapping[DeliveryState, frozenset[DeliveryState]] = {
     D.QUEUED: frozenset({D.DELIVERING, D.WAITING, D.DEAD}),
     D.DELIVERING: frozenset({D.DELIVERED, D.SKIPPED, D.WAITING, D.UNKNOWN, D.DEAD, D.QUEUED}),
-    D.WAITING: frozenset({D.QUEUED}),
+    D.WAITING: frozenset({D.QUEUED, D.DEAD}),  # dead: its give-up time passed while the target was away
     D.UNKNOWN: frozenset({D.DELIVERED, D.QUEUED, D.DEAD}),
     D.DEAD: frozenset({D.QUEUED, D.DELIVERED, D.RETURNED, D.DISCARDED}),
     D.DISCARDED: frozenset({D.DEAD}),
@@ -76,6 +77,7 @@ class Delivery:
     attempts: attempts recorded over all workers since acceptance or the last redrive (`attempts_total` counts all).
     possible_repeat: an earlier attempt's outcome was unknown, so the next request is marked.
     first_due: start of the current round (acceptance or redrive); give-up time counts from here.
+    waits_for: why it waits, while `waiting`: as `Wait.why`, or `circuit`. None: nothing, it is due.
     """
 
     delivery_id: str
@@ -95,6 +97,7 @@ class Delivery:
     claimed_until: datetime | None = None
     failure: str | None = None
     code: str | None = None
+    waits_for: str | None = None
 
 
 # Outcomes: what one turn of the worker leads to. Exactly one of these is stored, with its event and its outbox row.
@@ -115,9 +118,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Again at `due_at`; why: `retry`, `hours`, `circuit`, `throttled`, `order`. rung: name of the delay queue, None
-    = database time.
-    """
+    """Again at `due_at`; why: `retry`, `hours` or `rate`. rung: name of the delay queue, None = database time."""
 
     due_at: datetime
     why: str
@@ -129,18 +130,27 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Parked:
+    """Until its target's circuit lets it go: nobody knows when. failure, code: what opened the circuit."""
+
+    failure: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class Dead:
     """A dead letter. place: schema path or mapping rule, without indexes. text: for operators, no personal data.
-    detail: stored encrypted.
+    detail: stored encrypted. cause: for class `expired`, the class of the last failure.
     """
 
     failure: str
     code: str
-    text: str
-    remedy: str
+    text: Text
+    remedy: Text
     place: str = ""
     detail: str = ""
     source: str = "worker"
+    cause: str | None = None
 
 
 Outcome = Delivered | Skipped | Wait | Dead

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.amqp.adapter import EVENT_TYPE
 from gateway.delivery import Dead
+from gateway.delivery.notices import dead_letter
+from gateway.delivery.words import CLASSES, REMEDIES, explain
 from gateway.delivery.worker import delivery_of
 from gateway.store.deadletters import CONSUMER
 from queues.base import Consumer, Delivered, Verdict
 from queues.topology import dead_queue
+from xoev_schemas.findings import Text
 
 if TYPE_CHECKING:
     from gateway.wiring import Gateway
@@ -43,7 +46,12 @@ class Collector:
         delivery_id = delivery_of(message)
         if delivery_id is None and (delivery_id := case_of(message)):
             facts["source"] = CONSUMER
-        self._gateway.store.bury(delivery_id, verdict(facts), broker=facts).result()
+        dead = verdict(facts)
+        buried = self._gateway.store.bury(delivery_id, dead, broker=facts).result()
+        if buried:
+            dead_letter(
+                dead.failure, dead.code, delivery=delivery_id, target=facts["queue"].removeprefix(dead_queue(""))
+            )
         return Verdict.ACK
 
 
@@ -78,15 +86,18 @@ def verdict(facts: Mapping[str, Any]) -> Dead:
         return Dead(
             failure="poison",
             code="broker.delivery_limit",
-            text="Die Nachricht hat ihre Arbeitsprozesse wiederholt beendet.",
-            remedy="Nicht gesammelt erneut zustellen. Protokolle der Arbeitsprozesse prüfen.",
+            text=CLASSES["poison"],
+            remedy=REMEDIES["poison"],
             source="delivery_limit",
         )
     return Dead(
         failure="rejected_by_target" if facts["reason"] == "rejected" else "contract",
         code=f"broker.{facts['reason'] or 'unknown'}",
-        text="Der Empfänger der Warteschlange hat die Nachricht zurückgewiesen.",
-        remedy="Mit dem Empfänger klären, danach erneut zustellen.",
+        text=explain(f"broker.{facts['reason'] or 'unknown'}") or CLASSES["contract"],
+        remedy=Text(
+            "Klären Sie es mit dem Empfänger und stellen Sie danach erneut zu.",
+            "Settle it with the receiver, then send again.",
+        ),
         source=facts.get("source") or facts["reason"] or "unknown",
     )
 

@@ -9,13 +9,18 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gateway.delivery import Delivered, Outcome, Wait
+import structlog
+
+from adapters.base import DeliveryError
+from gateway.delivery import Parked, Wait
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.hours import parse_hours
 
 if TYPE_CHECKING:
     from gateway.services import Target
     from gateway.store import Store
+
+log = structlog.get_logger()
 
 CIRCUIT_CACHE = timedelta(seconds=1)
 """How old a circuit read from the database may be: other workers' news arrives within this time."""
@@ -28,16 +33,17 @@ NEAR = timedelta(seconds=1)
 class Gates:
     """One per process; thread-safe. The circuit is shared by all workers through the database."""
 
-    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime], probe_every: timedelta) -> None:
         self._store = store
         self._clock = clock
+        self._probe_every = probe_every
         self._lock = threading.Lock()
         self._circuits: dict[str, tuple[Circuit, datetime]] = {}
         self._next_slot: dict[str, datetime] = {}
         self._reserved: dict[str, datetime] = {}
 
-    def hold(self, target: Target, delivery_id: str) -> Wait | None:
-        """None = go. Else when to come back, and why (`hours`, `circuit`, `rate`)."""
+    def hold(self, target: Target, delivery_id: str) -> Wait | Parked | None:
+        """None = go. Else when to come back, and why (`hours`, `rate`), or that the circuit is open."""
         now = self._clock()
         opening = parse_hours(target.hours).next_open(now)
         if opening > now:
@@ -45,23 +51,27 @@ class Gates:
         with self._lock:
             circuit = self._circuit(target.name, now)
             if not circuit.admits(now):
-                return Wait(circuit.probe_at or now, "circuit", code=circuit.why)
+                return Parked(circuit.failure, circuit.why)
             if circuit.state == "open":
-                self._set(target.name, circuit.probing(now), now)
+                self._set(target.name, circuit.probing(now, self._probe_every), now)
             return self._pace(target, delivery_id, now)
 
-    def report(self, target: Target, outcome: Outcome) -> None:
-        """What an attempt says about its target: every answer but *unavailable* and *auth* proves that it is there."""
+    def report(self, target: Target, error: DeliveryError | None) -> None:
+        """What an attempt says about its target. None: it took the case, or answered a question."""
         now = self._clock()
         with self._lock:
             circuit = self._circuit(target.name, now)
-            if isinstance(outcome, Delivered):
+            if error is None:
                 changed = circuit.succeeded()
             else:
-                failure = getattr(outcome, "failure", None) or ""
-                changed = circuit.failed(failure, getattr(outcome, "code", None) or "", now)
+                changed = circuit.failed(error.failure, error.code, now, self._probe_every)
             if changed != circuit:
                 self._set(target.name, changed, now)
+        if (circuit.state, changed.state) == ("closed", "open"):
+            log.warning("circuit.opened", target=target.name, failure=changed.failure, code=changed.why)
+        elif (circuit.state, changed.state) == ("open", "closed"):
+            away = (now - circuit.opened_at).total_seconds() if circuit.opened_at else None
+            log.info("circuit.closed", target=target.name, why=error.code if error else "delivered", seconds=away)
 
     def _pace(self, target: Target, delivery_id: str, now: datetime) -> Wait | None:
         """A place in the row of this process. Who has to wait keeps its place: it comes back once, and then goes."""

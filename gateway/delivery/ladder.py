@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from adapters.base import DeliveryError, Retryable
 from gateway.delivery import Dead, Wait
+from gateway.delivery.verdicts import expired
 from gateway.packages.model import RetryPolicy
 from queues.topology import RUNGS
 
@@ -39,13 +40,7 @@ def again(
     delay, rung = _delay(policy, attempts, asked, draw)
     due = now + timedelta(seconds=delay)
     if due > first_due + timedelta(seconds=policy.give_up_after):
-        return Dead(
-            failure="expired",
-            code=error.code,
-            text=f"Nach {attempts} Versuchen aufgegeben; zuletzt: {error.code}.",
-            remedy="Zielsystem prüfen, danach erneut zustellen.",
-            detail=error.detail,
-        )
+        return expired(attempts, error.failure, error.code, error.detail)
     return Wait(due, "retry", rung, error.failure, error.code, error.detail, possible_repeat)
 
 

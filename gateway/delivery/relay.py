@@ -1,7 +1,7 @@
 """Relay: outbox rows → broker. A row goes away when its confirm came; the broker may be down for a day.
 
 With it, because they share the leader's lease: telling what happened (after today's work), the sweep, which puts back
-what is due and nowhere, and housekeeping.
+what is due and nowhere, what is parked, and housekeeping.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from gateway.delivery.announcing import announce_batch
+from gateway.delivery.parking import look_after_parked
 from gateway.delivery.retention import keep_and_erase
 from gateway.errors import StoreUnavailable
 from gateway.store import OutboxRow
@@ -49,6 +50,7 @@ class Relay:
         self._declared = False
         self._next_sweep: datetime | None = None
         self._next_announcement: datetime | None = None
+        self._next_look: datetime | None = None
         self._renew_at: datetime | None = None
 
     def start(self) -> None:
@@ -83,7 +85,9 @@ class Relay:
         if not self._leads():
             self._stop.wait(1.0)
             return False
-        self._housekeep()  # first: erasing and bounds must not wait for a broker that is away
+        # First: erasing, giving up and bounds must not wait for a broker that is away.
+        self._housekeep()
+        self._look_after_parked()
         if not self._declared:
             self._gateway.broker.declare(gateway_topology(sorted(self._gateway.adapters)))
             self._declared = True
@@ -110,6 +114,12 @@ class Relay:
             return False
         self._next_announcement = None if more else now + timedelta(seconds=self._gateway.settings.relay_seconds)
         return more
+
+    def _look_after_parked(self) -> None:
+        now = self._gateway.clock()
+        if self._next_look is None or now >= self._next_look:
+            self._next_look = now + timedelta(seconds=self._gateway.settings.relay_seconds)
+            look_after_parked(self._gateway)
 
     def _leads(self) -> bool:
         """Whether this process may work: it holds the lease, or gets it now. Renewed well before it ends."""

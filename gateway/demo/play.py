@@ -123,9 +123,9 @@ def _fail_one(
     report.dead_letters.append(letter)
     say(f"  … retried {letter.attempts - 1} times, then a dead letter: {letter.failure} ({letter.code}).")
     stage.mend(name)
-    say(f"The system is up again; an operator sends the dead letter on its way: {letter.remedy}")
+    say(f"The system is up again; an operator sends the dead letter on its way: {letter.remedy.en}")
     assert letter.delivery_id is not None
-    report.redriven = stage.gateway.store.redrive([letter.delivery_id], actor="demo", reason=REASON).result()
+    report.redriven = len(stage.gateway.store.redrive([letter.delivery_id], actor="demo", reason=REASON).result())
 
 
 def send(portal: Portal, sample: Sample) -> Sent:

@@ -147,7 +147,8 @@ class Change:
         Raises IllegalTransition, or Conflict when the row is not as `delivery` says (state and fence).
         """
         require_delivery(delivery.state, new)
-        self.set_delivery(delivery, state=str(new), ended_at=self.tx.now if new in ENDED else None, **columns)
+        ended_at = self.tx.now if new in ENDED else None
+        self.set_delivery(delivery, **{"waits_for": None, **columns}, state=str(new), ended_at=ended_at)
         self.note(
             f"delivery.{new}",
             delivery_id=delivery.delivery_id,
@@ -253,6 +254,7 @@ def delivery_of(row: Record) -> Delivery:
         claimed_until=row.claimed_until,
         failure=row.failure,
         code=row.code,
+        waits_for=row.waits_for,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import bindparam, insert, select, update
 
 from gateway.delivery import Dead, Delivery, DeliveryState
+from gateway.delivery.words import CLASSES, REMEDIES, and_others
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
 from gateway.store import tables as t
@@ -60,8 +61,11 @@ def letter_row(dead: Dead, died_at: datetime, **columns: Any) -> dict[str, Any]:
         "code": dead.code,
         "place": _POSITION.sub("", dead.place),
         "fingerprint_version": FINGERPRINT_VERSION,
-        "text": dead.text,
-        "remedy": dead.remedy,
+        "cause": dead.cause,
+        "text_de": dead.text.de,
+        "text_en": dead.text.en,
+        "remedy_de": dead.remedy.de,
+        "remedy_en": dead.remedy.en,
         "source": dead.source,
         "attempts": 0,
         "died_at": died_at,
@@ -88,13 +92,11 @@ def clarification_letter(submission: Mapping[str, Any], findings: Sequence[Findi
     """The dead letter of a submission that was accepted and waits for a person: its first error stands for all."""
     errors = [finding for finding in findings if finding.severity == "error"]
     first = errors[0] if errors else None
-    more = f" (und {len(errors) - 1} weitere)" if len(errors) > 1 else ""
     dead = Dead(
         failure="clarify",
         code=first.code if first else "clarify",
-        text=f"{first.text.de}{more}" if first else "Der Eingang wartet auf Klärung.",
-        remedy=(first.remedy.de if first else "")
-        or "Prüfen Sie den Eingang und geben Sie ihn frei oder verwerfen Sie ihn.",
+        text=and_others(errors) if errors else CLASSES["clarify"],
+        remedy=first.remedy if first and first.remedy.de else REMEDIES["clarify"],
         place=first.path if first else "",
         source="check",
     )
@@ -213,8 +215,8 @@ def _quarantine(tx: Transaction, dead: Dead, broker: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what people do
 
 
-def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: str, confirm_repeat: bool) -> int:
-    """dead → queued, attempts counted anew, under the same idempotency key. How many; others were moved already.
+def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: str, confirm_repeat: bool) -> list[str]:
+    """dead → queued, attempts counted anew, under the same idempotency key. Which; others were moved already.
 
     Raises Conflict when none is dead any more, or when an outcome is unknown and the repeat is not confirmed (nothing
     is moved then).
@@ -248,8 +250,8 @@ def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: st
     return _each(tx, delivery_ids, DeliveryState.DEAD, one)
 
 
-def end_dead(tx: Transaction, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> int:
-    """dead → discarded or returned, with a reason. How many; raises Conflict when none is dead any more."""
+def end_dead(tx: Transaction, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> list[str]:
+    """dead → discarded or returned, with a reason. Which; raises Conflict when none is dead any more."""
 
     def one(change: Change, delivery: Delivery) -> None:
         change.move(delivery, new, actor=actor, details={"reason": reason})
@@ -258,8 +260,8 @@ def end_dead(tx: Transaction, delivery_ids: Sequence[str], new: DeliveryState, a
     return _each(tx, delivery_ids, DeliveryState.DEAD, one)
 
 
-def restore(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: str) -> int:
-    """discarded → dead, as long as the content is there."""
+def restore(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: str) -> list[str]:
+    """discarded → dead, as long as the content is there. Which; raises Conflict when none is discarded."""
 
     def one(change: Change, delivery: Delivery) -> None:
         _require_content(change)
@@ -307,16 +309,16 @@ def end_clarification(tx: Transaction, submission_id: str, new: SubmissionState,
 
 def _each(
     tx: Transaction, delivery_ids: Sequence[str], state: DeliveryState, one: Callable[[Change, Delivery], None]
-) -> int:
+) -> list[str]:
     """Apply `one` to every delivery that is in `state`. Submissions are locked in order, as every writer does."""
     owners = sorted((owner_of(tx, delivery_id), delivery_id) for delivery_id in dict.fromkeys(delivery_ids))
-    moved = 0
+    moved = []
     for owner, delivery_id in owners:
         with changing(tx, owner) as change:
             delivery = change.delivery(delivery_id)
             if delivery.state is state:
                 one(change, delivery)
-                moved += 1
+                moved.append(delivery_id)
     if owners and not moved:
         raise Conflict(f"none of these deliveries is {state} any more: somebody else was first")
     return moved

@@ -56,11 +56,6 @@ _TAKE_LEASE = (
     .where(t.lease.c.name == bindparam("lease_name"))
     .values(holder=bindparam("holder"), until=bindparam("until"))
 )
-_SET_CIRCUIT = (
-    update(t.circuit)
-    .where(t.circuit.c.target == bindparam("target_is"))
-    .values(state=bindparam("new_state"), updated_at=bindparam("now"))
-)
 
 
 def due(session: Session, limit: int, now: datetime) -> list[OutboxRow]:
@@ -136,10 +131,3 @@ def acquire_lease(tx: Transaction, name: str, holder: str, seconds: float) -> bo
         return False
     tx.execute(_TAKE_LEASE, {"lease_name": name, "holder": holder, "until": until})
     return True
-
-
-def set_circuit(tx: Transaction, target: str, state: dict[str, Any]) -> None:
-    """What is known of a target's health, for all workers."""
-    values = {"new_state": state, "now": tx.now}
-    if tx.execute(_SET_CIRCUIT, {"target_is": target, **values}) == 0:
-        tx.execute(insert(t.circuit), {"target": target, "state": state, "updated_at": tx.now})

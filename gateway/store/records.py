@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from gateway.delivery import Delivery
-from xoev_schemas.findings import Finding
+from xoev_schemas.findings import Finding, Text
 
 DeadLetterState = Literal["open", "redriven", "resolved", "discarded"]
 
@@ -129,7 +129,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One row per death. delivery_id is None for a submission that waits for clarification and for foreign messages."""
+    """One row per death. delivery_id is None for a submission that waits for clarification and for foreign messages.
+
+    cause: for class `expired`, the class of the last failure.
+    """
 
     dead_id: str
     delivery_id: str | None
@@ -142,14 +145,15 @@ class DeadLetter:
     code: str
     place: str
     fingerprint: str
-    text: str
-    remedy: str
+    text: Text
+    remedy: Text
     source: str
     attempts: int
     received_at: datetime | None
     died_at: datetime
     state: DeadLetterState
     broker: Mapping[str, Any] | None = None
+    cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +165,8 @@ class DeadGroup:
     failure: str
     code: str
     place: str
-    text: str
-    remedy: str
+    text: Text
+    remedy: Text
     count: int
     first_seen: datetime
     last_seen: datetime
@@ -207,6 +211,15 @@ class DeliveryView:
     failure: str | None
     code: str | None
     possible_repeat: bool
+    waits_for: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAtTarget:
+    """counts: state → number of open deliveries. oldest: when the one longest on its way began; dead ones apart."""
+
+    counts: Mapping[str, int]
+    oldest: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

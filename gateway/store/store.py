@@ -13,18 +13,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
 from gateway.errors import ConfigurationError, StoreUnavailable
-from gateway.store import announcements, database, deadletters, intake, keeping, outbox, parts, views, work
+from gateway.store import announcements, circuits, database, deadletters, intake, keeping, outbox, parts, views, work
 from gateway.store import tables as t
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
 from gateway.store.keys import KeyRing, WrongKey
@@ -41,6 +41,7 @@ from gateway.store.records import (
     Event,
     KeyReused,
     NotClaimable,
+    OpenAtTarget,
     OutboxRow,
     Standing,
     SubmissionView,
@@ -66,6 +67,7 @@ __all__ = [
     "KeyReused",
     "KeyRing",
     "NotClaimable",
+    "OpenAtTarget",
     "OutboxRow",
     "Store",
     "SubmissionView",
@@ -227,6 +229,28 @@ class Store:
         with self._read() as session:
             return views.attempts(session, delivery_id)
 
+    def deliveries(
+        self,
+        states: Iterable[DeliveryState],
+        *,
+        target: str | None = None,
+        service: str | None = None,
+        limit: int = 100,
+    ) -> list[Delivery]:
+        """In these states, those first that have been on their way for longest. None: any."""
+        with self._read() as session:
+            return views.deliveries(session, states, target, service, limit)
+
+    def open_at_targets(self) -> dict[str, OpenAtTarget]:
+        """What is open, by target; a target that nothing is open for is left out."""
+        with self._read() as session:
+            return views.open_at_targets(session)
+
+    def names_in_use(self, column: Literal["target", "service"]) -> set[str]:
+        """Targets or services that deliveries or dead letters name, configured or not any more."""
+        with self._read() as session:
+            return views.names_in_use(session, column)
+
     def counts(self) -> dict[str, int]:
         """Deliveries by state."""
         with self._read() as session:
@@ -311,12 +335,42 @@ class Store:
             delivery.submission_id, lambda tx: work.resolve_unknown(tx, delivery, attempt, outcome)
         )
 
+    # -- targets that are away
+
     def circuit(self, target: str) -> dict[str, Any] | None:
         with self._read() as session:
-            return views.circuit(session, target)
+            return circuits.circuit(session, target)
+
+    def circuits(self) -> dict[str, dict[str, Any]]:
+        """Of every target that ever was in trouble."""
+        with self._read() as session:
+            return circuits.circuits(session)
 
     def set_circuit(self, target: str, state: dict[str, Any]) -> Future[None]:
-        return self._writer.submit("", lambda tx: outbox.set_circuit(tx, target, state))
+        """One that closes lets go what is parked, in the same commit."""
+        return self._writer.submit("", lambda tx: circuits.set_circuit(tx, target, state))
+
+    def park(self, delivery_id: str, failure: str, code: str) -> Future[None]:
+        """queued → waiting until the circuit closes, without a claim. Nothing for one that is parked already."""
+        return self._writer.submit(delivery_id, lambda tx: circuits.park(tx, delivery_id, failure, code))
+
+    def any_parked(self, target: str) -> bool:
+        with self._read() as session:
+            return circuits.any_parked(session, target)
+
+    def call_one(self, target: str, every: timedelta) -> Future[bool]:
+        """Send the oldest parked delivery to probe its target, unless one was sent less than `every` ago."""
+        return self._writer.submit("", lambda tx: circuits.call_one(tx, target, every))
+
+    def let_go(self, target: str) -> Future[int]:
+        """What is parked is due now. How many; call again until there are none."""
+        return self._writer.submit("", lambda tx: circuits.let_go(tx, target))
+
+    def give_up(
+        self, target: str, begun_before: datetime, verdict: Callable[[Delivery], Dead]
+    ) -> Future[list[Delivery]]:
+        """Parked → dead, where the round began before this moment. Which; call again until there are none."""
+        return self._writer.submit("", lambda tx: circuits.give_up(tx, target, begun_before, verdict))
 
     # -- dead letters
 
@@ -344,20 +398,20 @@ class Store:
 
     def redrive(
         self, delivery_ids: Sequence[str], *, actor: str, reason: str, confirm_repeat: bool = False
-    ) -> Future[int]:
-        """dead → queued. How many; Conflict when none is dead any more, or an unknown outcome is not confirmed."""
+    ) -> Future[list[str]]:
+        """dead → queued. Which; Conflict when none is dead any more, or an unknown outcome is not confirmed."""
         return self._writer.submit("", lambda tx: deadletters.redrive(tx, delivery_ids, actor, reason, confirm_repeat))
 
-    def discard(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
-        """dead → discarded. How many."""
+    def discard(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[list[str]]:
+        """dead → discarded. Which."""
         return self._end_dead(delivery_ids, DeliveryState.DISCARDED, actor, reason)
 
-    def return_to_sender(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
-        """dead → returned. How many."""
+    def return_to_sender(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[list[str]]:
+        """dead → returned. Which."""
         return self._end_dead(delivery_ids, DeliveryState.RETURNED, actor, reason)
 
-    def restore(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[int]:
-        """discarded → dead, as long as the content is there. How many."""
+    def restore(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[list[str]]:
+        """discarded → dead, as long as the content is there. Which."""
         return self._writer.submit("", lambda tx: deadletters.restore(tx, delivery_ids, actor, reason))
 
     def settle(self, delivery_id: str, references: Mapping[str, str], *, actor: str, reason: str) -> Future[None]:
@@ -412,7 +466,7 @@ class Store:
 
     # -- inside
 
-    def _end_dead(self, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> Future[int]:
+    def _end_dead(self, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> Future[list[str]]:
         return self._writer.submit("", lambda tx: deadletters.end_dead(tx, delivery_ids, new, actor, reason))
 
     def _spill(self, sealed: SealedContent) -> None:

@@ -77,6 +77,9 @@ _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 UNDATED = "ended_at IS NOT NULL AND keep_until IS NULL AND state <> 'rejected'"
 """Ended, with content, and not yet told until when it is kept."""
 
+PARKED = "waits_for = 'circuit'"
+"""A delivery that waits for its target's circuit to close."""
+
 submission = Table(
     "submission",
     metadata,
@@ -189,8 +192,10 @@ delivery = Table(
     Column("code", _NAME),
     Column("ended_at", Instant),
     Column("swept_at", Instant),
+    Column("waits_for", _NAME),
     UniqueConstraint("submission_id", "target"),
     Index(None, "state", "due_at"),
+    Index("ix_delivery_parked", "target", "first_due", sqlite_where=text(PARKED), postgresql_where=text(PARKED)),
     **_ONE_TREE,
 )
 
@@ -289,14 +294,18 @@ dead_letter = Table(
     Column("place", String(), nullable=False),
     Column("fingerprint", _HASH, nullable=False, index=True),
     Column("fingerprint_version", Integer, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("remedy", Text, nullable=False),
+    Column("text_de", Text, nullable=False),
+    Column("remedy_de", Text, nullable=False),
     Column("source", _NAME, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("received_at", Instant),
     Column("died_at", Instant, nullable=False),
     Column("state", String(), nullable=False),
     Column("broker", JSON(none_as_null=True)),
+    # For class `expired`: the class of the last failure.
+    Column("cause", _NAME),
+    Column("text_en", Text, nullable=False, server_default=text("''")),
+    Column("remedy_en", Text, nullable=False, server_default=text("''")),
     Index(None, "state", "died_at"),
     **_ONE_TREE,
 )

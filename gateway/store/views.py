@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import and_, bindparam, func, or_, select, union
 
-from gateway.delivery import OPEN, Delivery
+from gateway.delivery import OPEN, Delivery, DeliveryState
 from gateway.errors import NotFound
 from gateway.store import announcements
 from gateway.store import tables as t
@@ -16,10 +17,19 @@ from gateway.store.changes import delivery_of
 from gateway.store.intake import read_record
 from gateway.store.keys import KeyRing
 from gateway.store.parts import open_part
-from gateway.store.records import Attempt, DeadGroup, DeadLetter, DeliveryView, Event, Standing, SubmissionView
+from gateway.store.records import (
+    Attempt,
+    DeadGroup,
+    DeadLetter,
+    DeliveryView,
+    Event,
+    OpenAtTarget,
+    Standing,
+    SubmissionView,
+)
 from gateway.store.session import Record, Session, one_of
 from gateway.submission import Attachment, Channel, Checked, Kind, Part, Submission
-from xoev_schemas.findings import Finding
+from xoev_schemas.findings import Finding, Text
 
 FINAL = frozenset({"completed", "rejected", "returned", "discarded"})
 
@@ -100,6 +110,7 @@ def _view(session: Session, row: Record, *, events: bool) -> SubmissionView:
             failure=delivery.failure,
             code=delivery.code,
             possible_repeat=delivery.possible_repeat,
+            waits_for=delivery.waits_for,
         )
         for delivery in session.rows(_DELIVERIES, {"id": row.submission_id})
     )
@@ -271,8 +282,7 @@ def dead_groups(session: Session, department: str | None) -> list[DeadGroup]:
             func.max(c.failure).label("failure"),
             func.max(c.code).label("code"),
             func.max(c.place).label("place"),
-            func.max(c.text).label("text"),
-            func.max(c.remedy).label("remedy"),
+            *(func.max(c[name]).label(name) for name in ("text_de", "text_en", "remedy_de", "remedy_en")),
             count,
             func.min(c.died_at).label("first_seen"),
             func.max(c.died_at).label("last_seen"),
@@ -283,7 +293,12 @@ def dead_groups(session: Session, department: str | None) -> list[DeadGroup]:
     )
     if department is not None:
         statement = statement.where(c.department == department)
-    return [DeadGroup(**row._asdict()) for row in session.rows(statement)]
+    return [_group(row._asdict()) for row in session.rows(statement)]
+
+
+def _group(row: dict[str, Any]) -> DeadGroup:
+    text, remedy = (Text(row.pop(f"{name}_de"), row.pop(f"{name}_en")) for name in ("text", "remedy"))
+    return DeadGroup(**row, text=text, remedy=remedy)
 
 
 def _letter(row: Record) -> DeadLetter:
@@ -299,20 +314,54 @@ def _letter(row: Record) -> DeadLetter:
         code=row.code,
         place=row.place,
         fingerprint=row.fingerprint,
-        text=row.text,
-        remedy=row.remedy,
+        text=Text(row.text_de, row.text_en),
+        remedy=Text(row.remedy_de, row.remedy_en),
         source=row.source,
         attempts=row.attempts,
         received_at=row.received_at,
         died_at=row.died_at,
         state=row.state,
         broker=row.broker,
+        cause=row.cause,
     )
 
 
-def circuit(session: Session, target: str) -> dict[str, Any] | None:
-    row = session.row(select(t.circuit.c.state).where(t.circuit.c.target == target))
-    return None if row is None else dict(row.state)
+# ---------------------------------------------------------------- what is open
+
+
+def deliveries(
+    session: Session, states: Iterable[DeliveryState], target: str | None, service: str | None, limit: int
+) -> list[Delivery]:
+    """In these states, those first that have been on their way for longest."""
+    c = t.delivery.c
+    statement = select(t.delivery).where(one_of(c.state, sorted(states)))
+    for column, value in ((c.target, target), (c.service, service)):
+        if value is not None:
+            statement = statement.where(column == value)
+    return [delivery_of(row) for row in session.rows(statement.order_by(c.first_due, c.delivery_id).limit(limit))]
+
+
+def open_at_targets(session: Session) -> dict[str, OpenAtTarget]:
+    """Of every target that something is open for."""
+    c = t.delivery.c
+    by_state = (
+        select(c.target, c.state, func.count().label("number"), func.min(c.first_due).label("oldest"))
+        .where(one_of(c.state, sorted(OPEN)))
+        .group_by(c.target, c.state)
+    )
+    counts: dict[str, dict[str, int]] = {}
+    oldest: dict[str, list[datetime]] = {}
+    for row in session.rows(by_state):
+        counts.setdefault(row.target, {})[row.state] = row.number
+        if row.state != DeliveryState.DEAD:
+            oldest.setdefault(row.target, []).append(row.oldest)
+    return {target: OpenAtTarget(made, min(oldest.get(target, ()), default=None)) for target, made in counts.items()}
+
+
+def names_in_use(session: Session, column: Literal["target", "service"]) -> set[str]:
+    """Targets or services that deliveries or dead letters name, configured or not any more."""
+    both = union(select(t.delivery.c[column].label("name")), select(t.dead_letter.c[column].label("name")))
+    return {row.name for row in session.rows(both) if row.name}
 
 
 def counts(session: Session) -> dict[str, int]:
@@ -323,12 +372,7 @@ def counts(session: Session) -> dict[str, int]:
 
 def standing(session: Session, now: datetime) -> Standing:
     """What is open right now, for gauges."""
-    delivery, letter, row = t.delivery.c, t.dead_letter.c, t.outbox.c
-    by_state = (
-        select(delivery.target, delivery.state, func.count().label("number"))
-        .where(one_of(delivery.state, sorted(OPEN)))
-        .group_by(delivery.target, delivery.state)
-    )
+    letter, row = t.dead_letter.c, t.outbox.c
     by_class = (
         select(letter.target, letter.failure, func.count().label("number"))
         .where(letter.state == "open")
@@ -339,7 +383,7 @@ def standing(session: Session, now: datetime) -> Standing:
     oldest = outbox.oldest if outbox is not None else None
     untold, untold_oldest = announcements.waiting(session, now)
     return Standing(
-        deliveries={(r.target, r.state): r.number for r in session.rows(by_state)},
+        deliveries={(name, s): n for name, at in open_at_targets(session).items() for s, n in at.counts.items()},
         dead_letters={(r.target or "", r.failure): r.number for r in session.rows(by_class)},
         outbox_rows=outbox.number if outbox is not None else 0,
         outbox_oldest_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,

@@ -117,17 +117,22 @@ def _hold(change: Change, delivery: Delivery, worker: str, lease_seconds: float)
 
 
 def postpone(tx: Transaction, delivery_id: str, due_at: datetime, why: str, rung: str | None) -> None:
-    """queued (or waiting and due) → waiting, before anybody claimed it: opening hours, circuit open, order. No attempt
-    is used up. Does nothing to a delivery that is elsewhere by now, or that waits already.
+    """queued (or waiting and due) → waiting, before anybody claimed it: opening hours, rate. No attempt is used up.
+
+    One event when it begins, and when the reason changes. Does nothing to a delivery that is elsewhere by now, or that
+    is not due.
     """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
         if delivery.state not in (D.QUEUED, D.WAITING) or _refusal(delivery, tx.now) is not None:
             return
-        if delivery.state is D.WAITING:
-            change.move(delivery, D.QUEUED, actor="gateway", details={"why": "due"})
-            delivery = replace(delivery, state=D.QUEUED)
-        change.move(delivery, D.WAITING, actor="gateway", details=_waiting(due_at, why, rung), due_at=due_at)
+        details, columns = _waiting(due_at, why, rung), {"due_at": due_at, "waits_for": why}
+        if delivery.state is D.QUEUED:
+            change.move(delivery, D.WAITING, actor="gateway", details=details, **columns)
+        else:
+            change.set_delivery(delivery, **columns)
+            if delivery.waits_for != why:
+                change.note("delivery.waits_on", delivery_id=delivery_id, details=details)
         change.send(delivery, due_at, rung)
 
 
@@ -300,15 +305,16 @@ def _store_wait(change: Change, current: Delivery, outcome: Wait, prefix: str) -
     details = _waiting(outcome.due_at, outcome.why, outcome.rung)
     if outcome.failure:
         details |= {"failure": outcome.failure, "code": outcome.code}
+    new = D.QUEUED if current.state is D.UNKNOWN else D.WAITING
     change.move(
         current,
-        D.QUEUED if current.state is D.UNKNOWN else D.WAITING,
+        new,
         actor=_actor(change),
         details=details,
         failure=outcome.failure,
         code=outcome.code,
         possible_repeat=current.possible_repeat or outcome.possible_repeat,
-        **{**_NOT_HELD, "due_at": outcome.due_at},
+        **{**_NOT_HELD, "due_at": outcome.due_at, "waits_for": outcome.why if new is D.WAITING else None},
     )
     change.send(current, outcome.due_at, outcome.rung)
     if outcome.detail:

@@ -112,7 +112,7 @@ class City:
 
     def redrive(self, delivery_id: str, *, confirm_repeat: bool = False) -> None:
         done = self.gateway.store.redrive([delivery_id], actor="clerk", reason="mended", confirm_repeat=confirm_repeat)
-        assert done.result() == 1
+        assert done.result() == [delivery_id]
 
     def effects(self, target: str, delivery_id: str) -> list[bool]:
         """For each case that the system made of this delivery: was its request marked as a possible repeat?"""

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from adapters.base import TargetConfig
-from gateway.delivery import Delivered, Wait
-from gateway.delivery.breaker import PROBE_EVERY
+from adapters.base import Permanent, Retryable, TargetConfig
+from gateway.delivery import Parked, Wait
 from gateway.delivery.gates import CIRCUIT_CACHE, Gates
 from gateway.packages.model import RetryPolicy, Target
 
@@ -41,47 +40,50 @@ class Clock:
 TARGET = Target(
     "t", "rest", TargetConfig("t", ".", {}), RetryPolicy(), None, False, False, False, "amt", None, Path(), {}
 )  # fmt: skip
-DOWN = Wait(datetime(2026, 11, 24, tzinfo=UTC), "retry", failure="unavailable", code="http.503")
-AUTH = Wait(datetime(2026, 11, 24, tzinfo=UTC), "retry", failure="auth", code="http.401")
+DOWN = Retryable("http.503")
+AUTH = Permanent("http.401", failure="auth")
+EVERY = timedelta(seconds=30)
+
+
+def gates_of(circuits: Circuits, clock: Clock) -> Gates:
+    return Gates(circuits, clock, EVERY)  # type: ignore[arg-type]
 
 
 def test_an_open_target_without_trouble_lets_everything_through() -> None:
-    assert Gates(Circuits(), Clock()).hold(TARGET, "d") is None  # type: ignore[arg-type]
+    assert gates_of(Circuits(), Clock()).hold(TARGET, "d") is None
 
 
 def test_outside_its_hours_a_delivery_waits_for_the_opening() -> None:
     closed = replace(TARGET, hours="Mo-Fr 06:00-08:00")
-    wait = Gates(Circuits(), Clock()).hold(closed, "d")  # type: ignore[arg-type]
-    assert wait is not None
+    wait = gates_of(Circuits(), Clock()).hold(closed, "d")
+    assert isinstance(wait, Wait)
     assert (wait.why, wait.due_at) == ("hours", datetime(2026, 11, 25, 5, tzinfo=UTC))
 
 
 def test_wrong_credentials_stop_the_target_at_once_and_one_probe_per_interval_goes_through() -> None:
     clock, circuits = Clock(), Circuits()
-    gates = Gates(circuits, clock)  # type: ignore[arg-type]
+    gates = gates_of(circuits, clock)
     gates.report(TARGET, AUTH)
-    wait = gates.hold(TARGET, "d")
-    assert wait is not None
-    assert (wait.why, wait.code, wait.due_at) == ("circuit", "http.401", clock.now + PROBE_EVERY)
+    assert gates.hold(TARGET, "d") == Parked("auth", "http.401")
 
-    clock.now += PROBE_EVERY
+    clock.now += EVERY
     assert gates.hold(TARGET, "d") is None, "the probe"
     assert gates.hold(TARGET, "d") is not None, "and nobody behind it"
 
 
 def test_a_success_closes_the_circuit_for_everybody() -> None:
     clock, circuits = Clock(), Circuits()
-    mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
+    mine, other = gates_of(circuits, clock), gates_of(circuits, clock)
     mine.report(TARGET, AUTH)
     assert other.hold(TARGET, "d") is not None
-    mine.report(TARGET, Delivered())
+    mine.report(TARGET, None)
     clock.now += CIRCUIT_CACHE
     assert other.hold(TARGET, "d") is None
 
 
 def test_news_of_another_worker_arrives_within_the_age_of_the_cache() -> None:
     clock, circuits = Clock(), Circuits()
-    mine, other = Gates(circuits, clock), Gates(circuits, clock)  # type: ignore[arg-type]
+    mine, other = gates_of(circuits, clock), gates_of(circuits, clock)
     assert other.hold(TARGET, "d") is None
     for _ in range(5):
         mine.report(TARGET, DOWN)
@@ -92,13 +94,13 @@ def test_news_of_another_worker_arrives_within_the_age_of_the_cache() -> None:
 def test_a_rate_spreads_deliveries_and_each_waits_for_its_own_place_only_once() -> None:
     slow = replace(TARGET, retry=RetryPolicy(per_second=2))
     clock = Clock()
-    gates = Gates(Circuits(), clock)  # type: ignore[arg-type]
+    gates = gates_of(Circuits(), clock)
     began = clock.now
 
     waits = {name: gates.hold(slow, name) for name in "abcdef"}
 
     assert [waits[name] for name in "abc"] == [None, None, None], "what starts within a second goes at once"
-    due = [(w.due_at - began).total_seconds() for name in "def" if (w := waits[name])]
+    due = [(w.due_at - began).total_seconds() for name in "def" if isinstance(w := waits[name], Wait)]
     assert due == [1.5, 2.0, 2.5]
     clock.now = began + timedelta(seconds=1.5)
     assert gates.hold(slow, "d") is None, "its place has come"

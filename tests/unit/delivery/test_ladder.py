@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from adapters.base import OutcomeUnknown, Retryable
 from gateway.delivery import Dead, Wait
 from gateway.delivery.ladder import JITTER, LONGEST_RETRY_AFTER, again
+from gateway.delivery.verdicts import expired
 from gateway.packages.model import RetryPolicy
 from queues.topology import RUNGS
 
@@ -56,7 +57,17 @@ def test_the_targets_own_wish_wins_but_not_without_bound() -> None:
 def test_when_the_next_try_would_come_too_late_a_person_is_asked() -> None:
     given_up = after(9, started=NOW - timedelta(days=3))
     assert isinstance(given_up, Dead)
-    assert (given_up.failure, given_up.code) == ("expired", "tcp.refused")
+    assert (given_up.failure, given_up.cause, given_up.code) == ("expired", "unavailable", "tcp.refused")
+    assert given_up.text.en == (
+        "Given up after 9 attempts. At last: The department system could not be reached. The connection was refused."
+    )
+
+
+@pytest.mark.parametrize(
+    ("attempts", "begins"), [(0, "Ohne Versuch"), (1, "Nach einem Versuch"), (2, "Nach 2 Versuchen")]
+)
+def test_giving_up_is_said_in_good_german(attempts: int, begins: str) -> None:
+    assert expired(attempts, "auth", "http.401").text.de.startswith(f"{begins} aufgegeben. Zuletzt: Das Zielsystem")
 
 
 @given(st.integers(1, 50), st.floats(0, 1, exclude_max=True), st.one_of(st.none(), st.floats(0, 1e7)))

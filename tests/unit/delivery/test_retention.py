@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from intake_support import Sender, open_sender
 
-from gateway.delivery import Dead, Delivered
+from adapters.base import Permanent
+from gateway.delivery import Delivered
 from gateway.delivery.retention import keep_and_erase
+from gateway.delivery.verdicts import dead
 from gateway.store import AttemptStart, Claimed, ContentErased
 
 
@@ -29,7 +31,7 @@ def end(sender: Sender, submission_id: str, *, discard_one: bool = False) -> Non
         assert isinstance(claim, Claimed)
         attempt = store.start_attempt(claim.delivery, AttemptStart("w", "v", "c", "r", False)).result(30)
         if discard_one and number == 0:
-            store.finish(claim.delivery, attempt, Dead("contract", "http.404", "…", "…")).result(30)
+            store.finish(claim.delivery, attempt, dead(Permanent("http.404", failure="contract"))).result(30)
             store.discard([delivery.delivery_id], actor="clerk", reason="entered by hand elsewhere").result(30)
         else:
             store.finish(claim.delivery, attempt, Delivered()).result(30)

@@ -106,8 +106,8 @@ def death(failure: str = "rejected_by_target", **changes: Any) -> Dead:
     values: dict[str, Any] = {
         "failure": failure,
         "code": "http.422",
-        "text": "Das Ziel hat den Vorgang abgelehnt.",
-        "remedy": "Prüfen Sie die Zuordnung.",
+        "text": Text("Das Ziel hat den Vorgang abgelehnt.", "The target refused the case."),
+        "remedy": Text("Prüfen Sie die Zuordnung.", "Check the mapping."),
     }
     return Dead(**{**values, **changes})
 

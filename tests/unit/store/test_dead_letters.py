@@ -63,7 +63,7 @@ def test_a_redriven_letter_is_queued_with_a_message_and_new_attempts(world: Worl
     delivery = world.dead()
     world.clock.forward(600)
 
-    assert world.store.redrive([delivery.delivery_id], actor="frau-a", reason="Zuordnung berichtigt").result(30) == 1
+    assert world.store.redrive([delivery.delivery_id], actor="frau-a", reason="Zuordnung berichtigt").result(30)
 
     again = world.store.delivery(delivery.delivery_id)
     assert (again.state, again.attempts, again.attempts_total) == ("queued", 0, 1)
@@ -104,7 +104,7 @@ def test_many_are_redriven_at_once_and_those_that_moved_already_are_left_alone(w
     ids = [world.dead().delivery_id for _ in range(5)]
     world.store.redrive(ids[:2], actor="a", reason="r").result(30)
 
-    assert world.store.redrive(ids, actor="b", reason="r").result(30) == 3
+    assert sorted(world.store.redrive(ids, actor="b", reason="r").result(30)) == sorted(ids[2:])
     with pytest.raises(NotFound):
         world.store.redrive(["no-such"], actor="b", reason="r").result(30)
 

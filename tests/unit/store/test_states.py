@@ -23,7 +23,6 @@ from gateway.delivery import (
     DELIVERY_TRANSITIONS,
     OPEN,
     SUBMISSION_TRANSITIONS,
-    Dead,
     Delivered,
     Delivery,
     DeliveryState,
@@ -217,7 +216,7 @@ class Life(RuleBasedStateMachine):
             "skipped": (Skipped("no"), D.SKIPPED),
             "wait": (Wait(self.clock() + timedelta(seconds=30), "retry"), D.WAITING),
             "dead": (death(detail="said no"), D.DEAD),
-            "poison": (Dead("poison", "worker.died", "t", "r"), D.DEAD),
+            "poison": (death("poison"), D.DEAD),
         }
         outcome, self.state = outcomes[kind]
         return outcome
