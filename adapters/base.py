@@ -155,6 +155,29 @@ class Adapter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Preview:
+    """What `deliver` would send, for a person to read. Secrets are masked; the body is exact.
+
+    action: the HTTP method, or `publish`. address: URL, or broker and queue. headers: HTTP header fields, or message
+    properties.
+    """
+
+    action: str
+    address: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@runtime_checkable
+class Previews(Protocol):
+    """What an adapter may be besides: one that shows a request without sending it (`gateway map --target`)."""
+
+    def preview(self, request: Request) -> Preview:
+        """As `deliver` would send it now, built and checked the same way. No network. Raises Permanent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class FieldSpec:
     """One leaf or group of the target's request: dotted path (`Vorgang.Antragsteller.Name`), whether it must be
     filled.

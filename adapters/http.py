@@ -23,8 +23,8 @@ import httpx
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapters import deadline
-from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable
-from adapters.http_auth import Auth, AuthSettings
+from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Preview, Retryable
+from adapters.http_auth import MASKED, Auth, AuthSettings
 from adapters.periods import Seconds
 from adapters.settings import AdapterSettings, FaultRule
 
@@ -159,6 +159,15 @@ class HttpConnection:
                 answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
         return answer
 
+    def preview(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Preview:
+        """What `send` would send. What `target.yaml` puts into `headers` may be a secret as well as `auth` is."""
+        request = self._request(method, url, {**headers, **self._auth.masked()}, content)
+        hidden = {name.lower() for name in self._settings.headers} - {name.lower() for name in headers}
+        sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        shown = {name: MASKED if name.lower() in hidden else value for name, value in sent}
+        address = request.url.copy_with(username=None, password=None)
+        return Preview(method, str(address), shown, content)
+
     def knock(self, url: str) -> None:
         """Is somebody there who knows us? Any answer will do but a refusal of our credentials or "not now".
 
@@ -181,16 +190,17 @@ class HttpConnection:
     def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
         with deadline.continued(self._timeout) as wire:
             try:
-                given = httpx.Headers(self._headers)
-                given.update(headers)
-                given["Connection"] = "keep-alive" if self._settings.repeatable else "close"
-                request = httpx.Request(
-                    method, url, headers=given, content=content, extensions={"timeout": self._timeouts}
-                )
+                request = self._request(method, url, headers, content)
                 with closing(self._transport.handle_request(request)) as response:
                     return self._read(response)
             except Exception as error:
                 raise wire_error(error, wire) from error
+
+    def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> httpx.Request:
+        given = httpx.Headers(self._headers)
+        given.update(headers)
+        given["Connection"] = "keep-alive" if self._settings.repeatable else "close"
+        return httpx.Request(method, url, headers=given, content=content, extensions={"timeout": self._timeouts})
 
     def _read(self, response: httpx.Response) -> Answer:
         body = bytearray()

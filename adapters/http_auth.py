@@ -19,6 +19,9 @@ from adapters.base import OutcomeUnknown, Permanent, Retryable
 if TYPE_CHECKING:
     from adapters.http import Answer
 
+MASKED = "***"
+"""What stands for a secret where a person may look."""
+
 _EARLY = 30.0
 """Seconds before its end at which a token is no longer used: it must outlive the request it goes with."""
 
@@ -91,6 +94,12 @@ class Auth:
                 self._token, lifetime = self._fetch(settings)
                 self._ends = self._clock() + max(lifetime - _EARLY, 0.0)
             return {"Authorization": f"Bearer {self._token}"}
+
+    def masked(self) -> dict[str, str]:
+        """The header as `headers` makes it, without what is secret in it. Asks nobody."""
+        if self._settings is None:
+            return {}
+        return {"Authorization": f"{'Basic' if isinstance(self._settings, BasicAuth) else 'Bearer'} {MASKED}"}
 
     def renew(self) -> bool:
         """The target did not take the token: forget it. False when there is none to renew."""

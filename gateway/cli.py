@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import messages, operating, packages, running
+from gateway.commands import mapping, messages, operating, packages, running
 from gateway.commands.failures import failure_of, show_traceback
 from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
@@ -49,7 +49,7 @@ app.command()(running.serve)
 app.command()(running.work)
 app.command()(running.relay)
 app.command()(messages.validate)
-app.command("map")(messages.map_command)
+app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
 app.add_typer(packages.services, name="services")

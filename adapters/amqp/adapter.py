@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from pydantic import AfterValidator
 
 from adapters import content
-from adapters.base import FieldSpec, Permanent, Receipt, Request, Retryable, TargetConfig
+from adapters.base import FieldSpec, Permanent, Preview, Receipt, Request, Retryable, TargetConfig
 from adapters.guard import only_decisions
 from adapters.openapi import plain
 from adapters.settings import AdapterSettings, read_settings
@@ -89,6 +89,18 @@ class AmqpAdapter:
             except Unroutable:
                 raise Permanent("amqp.no_queue", failure="contract") from None
             return Receipt({}, b"", already_there=False)
+
+    def preview(self, request: Request) -> Preview:
+        settings = self._settings
+        if settings is None:
+            raise Permanent("config.invalid", failure="contract")
+        with only_decisions():
+            message = self._message(settings, request)
+        broker = urlsplit(settings.url)
+        address = f"{broker.scheme}://{broker.netloc.rpartition('@')[2]}{broker.path} (queue {settings.queue})"
+        shown = {name: str(value) for name, value in message.headers.items()}
+        properties = {"message-id": message.message_id, "content-type": message.content_type, **shown}
+        return Preview("publish", address, properties, message.body)
 
     def probe(self, key: str) -> Receipt | None:
         raise Permanent("probe.unsupported", failure="contract")

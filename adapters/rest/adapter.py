@@ -13,13 +13,13 @@ import json
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters import content, paths
-from adapters.base import DeliveryError, FieldSpec, OutcomeUnknown, Permanent, Receipt, Request, TargetConfig
+from adapters.base import DeliveryError, FieldSpec, OutcomeUnknown, Permanent, Preview, Receipt, Request, TargetConfig
 from adapters.guard import only_decisions, only_questions
 from adapters.http import Answer, HttpConnection, HttpSettings
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, plain
@@ -113,16 +113,18 @@ class RestAdapter:
     def deliver(self, request: Request) -> Receipt:
         with only_decisions() as progress:
             resource = self._resource()
-            body = self._body(resource, request)
-            if resource.operation is not None and (errors := resource.operation.body_errors(body)):
-                raise Permanent("rest.request_invalid", failure="mapping", detail="\n".join(errors))
-            data = json.dumps(plain(body), ensure_ascii=False, separators=(",", ":")).encode()
-            headers = {"Content-Type": "application/json", "Idempotency-Key": f'"{request.key}"'}
-            if request.possible_repeat:
-                headers[REPEAT_HEADER] = "true"
+            headers, data = self._message(resource, request)
             progress.sent = True
             answer = resource.send(resource.settings.method, resource.settings.path, headers, data)
             return self._receipt(resource, answer)
+
+    def preview(self, request: Request) -> Preview:
+        with only_decisions():
+            resource = self._resource()
+            headers, data = self._message(resource, request)
+            settings = resource.settings
+            url, headers = resource.url(settings.path), {**resource.ACCEPT, **headers}
+            return resource.connection.preview(settings.method, url, headers, data)
 
     def probe(self, key: str) -> Receipt | None:
         probe = self._probe
@@ -160,6 +162,16 @@ class RestAdapter:
                 except (OpenApiUnusable, OSError) as error:
                     raise Permanent("config.invalid", failure="contract", detail=str(error)) from None
             return self._opened
+
+    def _message(self, resource: _Resource, request: Request) -> tuple[dict[str, str], bytes]:
+        """Header fields and body. Raises Permanent (class `mapping`) for a body that does not fit."""
+        body = self._body(resource, request)
+        if resource.operation is not None and (errors := resource.operation.body_errors(body)):
+            raise Permanent("rest.request_invalid", failure="mapping", detail="\n".join(errors))
+        headers = {"Content-Type": "application/json", "Idempotency-Key": f'"{request.key}"'}
+        if request.possible_repeat:
+            headers[REPEAT_HEADER] = "true"
+        return headers, json.dumps(plain(body), ensure_ascii=False, separators=(",", ":")).encode()
 
     def _body(self, resource: _Resource, request: Request) -> Any:
         body = content.fill(request.body, request.attachments, lambda data: base64.b64encode(data).decode("ascii"))
@@ -246,17 +258,19 @@ class RestAdapter:
 class _Resource:
     """The configured operation and search of one target, ready for calls from any thread."""
 
+    ACCEPT: ClassVar[Mapping[str, str]] = {"Accept": "application/json, application/problem+json"}
+
     def __init__(self, settings: RestSettings, probe: RestProbe | None, config: TargetConfig) -> None:
         self.settings = settings
         self.operation = _operation(settings, config)
         self.search = _search(settings, probe, config)
         self.connection = HttpConnection(settings, Path(config.folder), config.timeout)
 
+    def url(self, path: str) -> str:
+        return self.settings.url.rstrip("/") + path
+
     def send(self, method: str, path: str, headers: Mapping[str, str], data: bytes) -> Answer:
-        accept = {"Accept": "application/json, application/problem+json"}
-        answer = self.connection.send(
-            method, self.settings.url.rstrip("/") + path, headers={**accept, **headers}, content=data
-        )
+        answer = self.connection.send(method, self.url(path), headers={**self.ACCEPT, **headers}, content=data)
         if not answer.complete and 200 <= answer.status < 300:
             raise OutcomeUnknown("http.answer_too_large")
         return answer

@@ -14,7 +14,7 @@ from lxml import etree
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters import content, paths
-from adapters.base import FieldSpec, OutcomeUnknown, Permanent, Receipt, Request, TargetConfig
+from adapters.base import FieldSpec, OutcomeUnknown, Permanent, Preview, Receipt, Request, TargetConfig
 from adapters.guard import Progress, only_decisions, only_questions
 from adapters.http import Answer, HttpConnection, HttpSettings
 from adapters.settings import Condition, PathText, config_finding, first_match, read_probe, read_settings
@@ -103,12 +103,14 @@ class SoapAdapter:
     def deliver(self, request: Request) -> Receipt:
         with only_decisions() as progress:
             port = self._port()
-            body = content.fill(request.body, request.attachments, bytes)
-            body = _written(body, self._config.key, request.key)
-            if request.possible_repeat:
-                body = _written(body, port.settings.repeat_mark, True)
-            answer = port.call(port.operation, body, request.key, progress)
+            answer = port.call(port.operation, self._body(port, request), request.key, progress)
             return self._receipt(port, answer)
+
+    def preview(self, request: Request) -> Preview:
+        with only_decisions():
+            port = self._port()
+            message = port.message(port.operation, self._body(port, request), request.key)
+            return port.connection.preview("POST", port.settings.url, port.operation.http_headers, message)
 
     def probe(self, key: str) -> Receipt | None:
         probe = self._probe
@@ -138,6 +140,11 @@ class SoapAdapter:
                 except (WsdlUnusable, OSError) as error:
                     raise Permanent("config.invalid", failure="contract", detail=str(error)) from None
             return self._opened
+
+    def _body(self, port: _Port, request: Request) -> dict[str, Any]:
+        body = content.fill(request.body, request.attachments, bytes)
+        body = _written(body, self._config.key, request.key)
+        return _written(body, port.settings.repeat_mark, True) if request.possible_repeat else body
 
     def _receipt(self, port: _Port, answer: Answer) -> Receipt:
         try:
@@ -250,6 +257,12 @@ class _Port:
         """Build, check, send. Raises Permanent (class `mapping`) for a body that does not fit, before anything is
         sent.
         """
+        message = self.message(operation, body, key)
+        progress.sent = True
+        return self.connection.send("POST", self.settings.url, headers=operation.http_headers, content=message)
+
+    def message(self, operation: Operation, body: Mapping[str, Any], key: str) -> bytes:
+        """The envelope, valid. Raises Permanent (class `mapping`) for a body that does not fit."""
         try:
             envelope = self.wsdl.message(operation, body, self.settings.url)
         except ValueError as error:
@@ -260,9 +273,7 @@ class _Port:
         for message_id in envelope.iter(f"{_WSA}MessageID"):
             # Every attempt of a delivery has the same one, so that the target can tell a repeat.
             message_id.text = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, key)}"
-        message = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
-        progress.sent = True
-        return self.connection.send("POST", self.settings.url, headers=operation.http_headers, content=message)
+        return etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
 
     def element(self, operation: Operation, answer: Answer) -> etree._Element | None:
         """The answer's element, valid; None for a one-way operation. Raises what the answer means otherwise, or

@@ -26,16 +26,13 @@ _OURS = ("gateway", "adapters", "queues", "xoev_schemas")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a command ended without its result. code: `snake_case`, stable. shown: findings still to be listed for
-    people, because `text` does not name them.
-    """
+    """Why a command ended without its result. code: `snake_case`, stable. expected: False for a fault of ours."""
 
     code: str
     text: str
     exit: int = Exit.UNKNOWN
     remedy: str = ""
     findings: Sequence[Finding] = ()
-    shown: Sequence[Finding] = ()
     expected: bool = field(default=True, kw_only=True)
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,7 +51,7 @@ class Failure:
         if as_json:
             emit(self.as_dict())
         err.print(RichText(f"gateway: {self.text}", style="red"))
-        print_findings(self.shown, err)
+        print_findings(self.findings, err)
         if self.remedy:
             err.print(RichText(f"  {self.remedy}"))
 
@@ -62,12 +59,12 @@ class Failure:
 def failure_of(error: BaseException) -> Failure:
     """The failure that an exception means. Never raises."""
     if isinstance(error, GatewayError):
-        shown = () if isinstance(error, ConfigurationError) else error.findings
-        return Failure(error.code, str(error), error.exit_code, error.remedy, error.findings, shown)
+        told = "the configuration is not usable" if isinstance(error, ConfigurationError) else str(error)
+        return Failure(error.code, told, error.exit_code, error.remedy, error.findings)
     if isinstance(error, typer.TyperException):
         return _wrong_usage(error)
     if isinstance(error, ImportRefused):
-        return Failure("import_refused", f"nothing was imported: {error}", Exit.NO, findings=error.findings)
+        return Failure("import_refused", "nothing was imported", Exit.NO, findings=error.findings)
     if isinstance(error, RegistryDamaged):
         return Failure("schemas_damaged", f"the installed standards are damaged: {error}")
     if isinstance(error, BrokerUnavailable | TopologyMismatch):

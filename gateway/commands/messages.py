@@ -1,28 +1,40 @@
-"""Commands about single messages: validate, map, send. The first two send nothing and need no running gateway."""
+"""Commands about single messages: validate, send. The first sends nothing and needs no running gateway."""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import httpx
 import typer
 
-from gateway.commands.output import Config, Exit, Json, emit, err, out, print_findings, say, settings_for
+from gateway.commands.opening import issuer_of, look
+from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
 from gateway.errors import GatewayError
-from gateway.portal import File, Portal
-from gateway.services import Accepts, Packages, Service, map_case, map_request
-from gateway.wiring import load_packages, parse_limits
-from xoev_schemas.documents import Document, Limits, Unreadable, parse
+from gateway.portal import Answer, File, Portal
+from gateway.services import Accepts, Packages, Service
+from gateway.settings import Settings
+from gateway.wiring import parse_limits
+from xoev_schemas.documents import Limits, Unreadable, parse
 from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.registry import Registry, SchemaRef
 
-Files = Annotated[list[Path], typer.Argument(help="XML or JSON files.", exists=True, dir_okay=False, readable=True)]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="XML or JSON files; - is standard input.", exists=True, dir_okay=False, readable=True, allow_dash=True
+    ),
+]
 Schema = Annotated[
     str | None,
     typer.Option(help="Schema to judge by (fim:…, xoev:…, or a schema URI); default: by the message itself."),
 ]
+LONGEST_WAIT = 30
+"""Seconds that the interface waits at most (`Prefer: wait`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +69,11 @@ def validate(
     config: Config = None,
     schema: Schema = None,
     as_json: Json = False,
-    output: Annotated[str, typer.Option("--format", help="text or json")] = "text",
+    output: Annotated[Literal["text", "json"], typer.Option("--format", help="json = --json.")] = "text",
 ) -> None:
     """Judge messages by their standard. "valid" is the standard's word, "accepted" this gateway's."""
     settings = settings_for(config)
-    registry, packages = load_packages(settings)
+    registry, packages = look(settings)
     limits = parse_limits(settings)
     verdicts = [_judge(registry, packages, limits, file, schema) for file in files]
     if as_json or output == "json":
@@ -72,40 +84,6 @@ def validate(
     raise typer.Exit(max(verdict.exit_code for verdict in verdicts))
 
 
-def map_command(
-    file: Annotated[Path, typer.Argument(help="XML or JSON file.", exists=True, dir_okay=False)],
-    config: Config = None,
-    schema: Schema = None,
-    target: Annotated[str | None, typer.Option(help="Show the request for this target instead of the case.")] = None,
-    trace: Annotated[
-        bool, typer.Option(help="Say which source value became which target value, by which rule.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Show the case that a message becomes, or with --target the exact request. Sends nothing."""
-    settings = settings_for(config)
-    registry, packages = load_packages(settings)
-    document = _parsed(file, parse_limits(settings))
-    service, accepts, ref = _service_for(registry, packages, document, schema)
-    made = map_case(service, accepts, document, _sample_envelope(service, ref))
-    if made.value is not None and target:
-        if target not in service.targets:
-            raise GatewayError(
-                f"{service.name} does not deliver to {target!r}; its targets: {', '.join(service.targets)}"
-            )
-        made = map_request(packages.targets[target], service.name, made.value)
-    if made.value is None:
-        if as_json:
-            emit({"error": "not_mappable", "findings": [f.as_dict() for f in made.findings]})
-        else:
-            print_findings(made.findings)
-        raise typer.Exit(Exit.NO)
-    if trace:
-        for line in made.trace:
-            err.print(f"{line.target} ← {line.source}   {line.rule}", markup=False, highlight=False)
-    emit(made.value)
-
-
 def send(
     files: Files,
     config: Config = None,
@@ -114,46 +92,149 @@ def send(
         str | None, typer.Option(envvar="GATEWAY_TOKEN", help="Bearer token; default: issued for --client.")
     ] = None,
     client: Annotated[str, typer.Option(help="Client to issue a token for when none is given.")] = "demo-portal",
+    service: Annotated[
+        str | None,
+        typer.Option(help="Service that is meant (its name or identifier), where the schema leaves it open."),
+    ] = None,
     schema: Schema = None,
     attachment: Annotated[
-        list[Path] | None, typer.Option(help="Attachment to send along (repeatable).", exists=True)
+        list[Path] | None, typer.Option(help="Attachment to send along (repeatable).", exists=True, dir_okay=False)
     ] = None,
-    wait: Annotated[int | None, typer.Option(help="Wait up to so many seconds for the delivery.")] = None,
+    wait: Annotated[
+        int | None, typer.Option(min=1, max=LONGEST_WAIT, help="Wait so many seconds for the deliveries; tell them.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Send files to a running gateway as a form server would."""
+    """Send files to a running gateway as a form server would. With --wait: exit code 0 only if all is delivered."""
     settings = settings_for(config)
-    registry, packages = load_packages(settings)
-    portal = Portal(url or f"http://{settings.listen}", token or _own_token(settings, packages, client))
-    answers: list[dict[str, Any]] = []
-    worst = Exit.YES
+    address = _address(url or f"http://{settings.listen}")
+    registry, packages = look(settings)
+    given = token or _own_token(settings, packages, client)
+    sender = _Sender(Portal(address, given, timeout=LONGEST_WAIT + (wait or 0)), address, registry, packages, wait)
+    attachments = [File.read(path) for path in attachment or ()]
+    sent: list[Sent] = []
     for file in files:
-        data = File.read(file)
-        uri = schema or _schema_uri(registry, data, parse_limits(settings))
-        answer = portal.send(data, uri, [File.read(path) for path in attachment or ()], wait=wait)
-        answers.append({"file": str(file), "status": answer.status, **answer.body})
-        worst = max(worst, Exit.YES if answer.accepted else Exit.NO if answer.status < 500 else Exit.UNKNOWN)
+        data = read(file)
+        uri = schema or _schema_uri(registry, packages, data, parse_limits(settings), service)
+        sent.append(sender.send(file, data, uri, attachments, _identifier(packages, service)))
         if not as_json:
-            _print_answer(file, answer.status, dict(answer.body))
+            sent[-1].tell()
     if as_json:
-        emit(answers)
-    raise typer.Exit(worst)
+        emit([one.as_dict() for one in sent])
+    raise typer.Exit(max(one.exit_code for one in sent))
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the gateway said about one file. deliveries: how they stood when the time to wait was over; None = not
+    asked.
+    """
+
+    file: str
+    answer: Answer
+    deliveries: Sequence[Mapping[str, Any]] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        told = {} if self.deliveries is None else {"deliveries": self.deliveries}
+        return {"file": self.file, "status": self.answer.status, **self.answer.body, **told}
+
+    @property
+    def exit_code(self) -> Exit:
+        """Where it was waited for, "accepted" is half the answer: dead is a no, on its way a cannot tell."""
+        if not self.answer.accepted:
+            return Exit.NO if self.answer.status < 500 else Exit.UNKNOWN
+        states = {delivery["status"] for delivery in self.deliveries or ()}
+        if states & {"dead", "returned", "discarded"} or self.answer.body.get("status") in ("rejected", "clarify"):
+            return Exit.NO
+        return Exit.YES if states <= {"delivered", "skipped"} else Exit.UNKNOWN
+
+    def tell(self) -> None:
+        body = self.answer.body
+        if not self.answer.accepted:
+            say(f"{self.file}: refused ({self.answer.status} {body.get('title', '')})")
+            print_findings(Finding.from_dict(f) for f in body.get("findings", []))
+            if not body.get("findings"):
+                say(json.dumps(body, ensure_ascii=False))
+            return
+        told = f"{self.file}: accepted as {body.get('submissionId')} ({body.get('status')})"
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
+        if self.deliveries is not None:
+            rows = [
+                (d["target"], d["status"], d["attempts"], ", ".join(f"{k} {v}" for k, v in d["references"].items()))
+                for d in self.deliveries
+            ]
+            table("", ("target", "state", "attempts", "references"), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """Sends one file after the other to one gateway."""
+
+    portal: Portal
+    address: str
+    registry: Registry
+    packages: Packages
+    wait: int | None
+
+    def send(self, file: Path, data: File, uri: str, attachments: Sequence[File], service: str | None) -> Sent:
+        """Raises GatewayError when nobody, or nobody of ours, answers."""
+        try:
+            answer = self.portal.send(data, uri, attachments, service=service, wait=self.wait)
+            deliveries = None
+            if self.wait and answer.accepted:
+                deliveries = self.portal.status(answer.body["submissionId"]).body.get("deliveries", [])
+        except httpx.TransportError as error:
+            raise GatewayError(
+                f"no gateway answers at {self.address} ({_reason(error)}); {file} was not accepted",
+                code="unreachable",
+                remedy="Start one with `gateway run` in the folder of its gateway.yaml, or name another: --url.",
+            ) from None
+        if not answer.body:
+            raise GatewayError(
+                f"what answers at {self.address} is no gateway (HTTP status {answer.status})",
+                code="no_gateway",
+                remedy="Name the gateway's own address: --url.",
+            )
+        return Sent(str(file), answer, deliveries)
 
 
 # ------------------------------------------------------------------------------------------------------------ helpers
 
 
+def read(path: Path) -> File:
+    """A file, or standard input for `-`. Raises OSError."""
+    return File("stdin", sys.stdin.buffer.read(), "application/octet-stream") if str(path) == "-" else File.read(path)
+
+
+def media_type(file: File) -> str:
+    """By its name, else by its first character: `application/xml` or `application/json`."""
+    if file.media_type in ("application/xml", "application/json"):
+        return file.media_type
+    return "application/xml" if file.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else "application/json"
+
+
+def accepting(packages: Packages, registry: Registry, ref: SchemaRef) -> list[tuple[Service, Accepts]]:
+    """The active services that accept a message, each with the entry of `accepts` that says so."""
+    return [
+        (service, accepts)
+        for service in packages.services.values()
+        if service.inactive is None
+        for accepts in service.accepts
+        if registry.find(accepts.schema) == ref
+    ]
+
+
 def _judge(registry: Registry, packages: Packages, limits: Limits, file: Path, schema: str | None) -> Verdict:
-    data = File.read(file)
+    data = read(file)
     try:
-        document = parse(data.content, _media_type(data), limits)
+        document = parse(data.content, media_type(data), limits)
     except Unreadable as error:
         return Verdict(str(file), False, False, "", "", list(error.findings))
     ref = registry.find(schema) if schema else registry.recognise(document)
     if ref is None:
         return Verdict(str(file), None, False, "", "", [_no_schema(schema)])
     judgement = registry.validate(document, ref)
-    accepted = bool(_accepting(packages, registry, ref)) and not has_errors(judgement.findings)
+    accepted = bool(accepting(packages, registry, ref)) and not has_errors(judgement.findings)
     return Verdict(
         str(file), judgement.valid, accepted, judgement.standard, judgement.message, list(judgement.findings)
     )
@@ -173,68 +254,55 @@ def _no_schema(schema: str | None) -> Finding:
     )
 
 
-def _accepting(packages: Packages, registry: Registry, ref: SchemaRef) -> list[tuple[Service, Accepts]]:
-    return [
-        (service, accepts)
-        for service in packages.services.values()
-        if service.inactive is None
-        for accepts in service.accepts
-        if registry.find(accepts.schema) == ref
-    ]
-
-
-def _parsed(file: Path, limits: Limits) -> Document:
-    data = File.read(file)
+def _address(url: str) -> str:
     try:
-        return parse(data.content, _media_type(data), limits)
-    except Unreadable as error:
-        print_findings(error.findings)
-        raise typer.Exit(Exit.NO) from None
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL:
+        parsed = httpx.URL("")
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise typer.BadParameter(f"{url!r} is no address of a gateway; write http://HOST:PORT", param_hint="--url")
+    return url
 
 
-def _media_type(file: File) -> str:
-    if file.media_type in ("application/xml", "application/json"):
-        return file.media_type
-    return "application/xml" if file.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<" else "application/json"
-
-
-def _service_for(
-    registry: Registry, packages: Packages, document: Document, schema: str | None
-) -> tuple[Service, Accepts, SchemaRef]:
-    ref = registry.find(schema) if schema else registry.recognise(document)
-    if ref is None:
+def _own_token(settings: Settings, packages: Packages, client: str) -> str:
+    issuer, known = issuer_of(settings), packages.clients.get(client)
+    if known is None or known.client_id is None:
+        names = ", ".join(sorted(name for name, c in packages.clients.items() if c.client_id)) or "none"
         raise GatewayError(
-            "no installed schema fits this message; name one with --schema, or import the standard first"
+            f"there is no client {client!r} that a token could be issued for",
+            code="unknown_client",
+            remedy=f"Give --token, or name one with --client; known are: {names}.",
         )
-    found = _accepting(packages, registry, ref)
-    if not found:
-        raise GatewayError(f"no service accepts {ref.standard} {ref.message}; see `gateway services list`")
-    return *found[0], ref
-
-
-def _sample_envelope(service: Service, ref: SchemaRef) -> dict[str, Any]:
-    from gateway.checking import sample_envelope
-
-    return sample_envelope(service, ref)
-
-
-def _own_token(settings: Any, packages: Packages, client: str) -> str:
-    from gateway.wiring import open_issuer
-
-    issuer, known = open_issuer(settings), packages.clients.get(client)
-    if issuer is None or known is None or known.client_id is None:
-        raise GatewayError(f"cannot issue a token for {client!r}: give --token, or name a client from `clients/`")
     return issuer.issue(known.client_id)
 
 
-def _schema_uri(registry: Registry, data: File, limits: Limits) -> str:
+def _identifier(packages: Packages, service: str | None) -> str | None:
+    """How the interface knows a service: by its identifier. One without is found by its schema alone."""
+    known = packages.services.get(service or "")
+    return next(iter(known.identifiers), None) if known is not None else service
+
+
+def _schema_uri(registry: Registry, packages: Packages, data: File, limits: Limits, service: str | None) -> str:
+    """What the metadata call the schema: as the message says, else the one that the service accepts."""
     try:
-        ref = registry.recognise(parse(data.content, _media_type(data), limits))
+        ref = registry.recognise(parse(data.content, media_type(data), limits))
     except Unreadable:
         ref = None
-    if ref is None:
-        raise GatewayError(f"{data.name}: no installed schema fits; name one with --schema")
-    return f"{ref.standard}#{ref.message}" if ref.standard.startswith("xoev:") else ref.standard
+    if ref is not None:
+        return f"{ref.standard}#{ref.message}" if ref.standard.startswith("xoev:") else ref.standard
+    known = packages.services.get(service or "")
+    if known is not None and len(known.accepts) == 1:
+        return known.accepts[0].schema
+    raise GatewayError(
+        f"{data.name}: no installed schema fits", code="schema_unknown", remedy="Name one with --schema."
+    )
+
+
+def _reason(error: httpx.TransportError) -> str:
+    """In a few words; the library's own may be empty."""
+    if isinstance(error, httpx.TimeoutException):
+        return "it took too long"
+    return str(error).partition("] ")[2] or str(error) or type(error).__name__
 
 
 def _print_verdict(verdict: Verdict) -> None:
@@ -244,15 +312,3 @@ def _print_verdict(verdict: Verdict) -> None:
         taken = "accepted" if verdict.accepted else "not accepted"
         out.print(f"  by {verdict.standard} {verdict.message}; {taken} by this gateway", markup=False, highlight=False)
     print_findings(verdict.findings)
-
-
-def _print_answer(file: Path, status: int, body: dict[str, Any]) -> None:
-    if status in (200, 202):
-        out.print(
-            f"{file}: accepted as {body.get('submissionId')} ({body.get('status')})", markup=False, highlight=False
-        )
-        return
-    say(f"{file}: refused ({status} {body.get('title', '')})")
-    print_findings(Finding.from_dict(f) for f in body.get("findings", []))
-    if not body.get("findings"):
-        say(json.dumps(body, ensure_ascii=False))

@@ -37,8 +37,9 @@ Config = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do it; without this the command only shows what it would do.")]
 
-out = Console(width=None if sys.stdout.isatty() else 160)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else 160)
+# No `:id:` of anybody's text becomes a picture.
+out = Console(width=None if sys.stdout.isatty() else 160, emoji=False)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else 160, emoji=False)
 
 
 def settings_for(config: Path | None, **overrides: Any) -> Settings:
