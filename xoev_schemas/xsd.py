@@ -62,10 +62,15 @@ def parse_schema(data: bytes) -> etree._Element:
 
 
 def compile_xsd(source: XsdSource) -> etree.XMLSchema:
-    """Raises NotCompiled. An import that leads nowhere is an error here, though libxml2 only warns."""
+    """Raises NotCompiled. An import that leads nowhere is an error here, though libxml2 only warns.
+
+    While it validates, the schema writes attributes that it fixes or defaults into the tree: XÖV leaves `listURI` and
+    `listVersionID` out of the message where the schema fixes them, and the code lists are looked up by them. Verdicts
+    are the same; a tree that has been judged is no longer exactly what was sent.
+    """
     folder = _laid_out(source)
     try:
-        return etree.XMLSchema(file=str(folder / source.entry))
+        return etree.XMLSchema(file=str(folder / source.entry), attribute_defaults=True)
     except etree.LxmlError as error:
         raise NotCompiled(_problems(error, folder)) from None
 

@@ -23,7 +23,7 @@ from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceFo
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
 _CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
-_OURS = re.compile(r"(?:xml|json|media_type|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+")
+_OURS = re.compile(r"(?:xml|json|media_type|codelist|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+")
 _WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
 _FILES = (".yaml", ".json", ".xml", ".lock")
 """Endings of string constants that look like a code and name a file."""
