@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Container, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import cast
@@ -24,8 +23,8 @@ from xoev_schemas.findings import Finding
 from xoev_schemas.places import Places
 from xoev_schemas.words import MOST_FINDINGS
 
-# Looking for what was meant takes up to 20 ms: enough for every honest message, and a bound for the others.
-MOST_SUGGESTIONS = 25
+# Looking for what was meant takes 3 µs for each entry of a list: a bound for messages full of wrong codes.
+MOST_COMPARED = 100_000
 
 _Key = tuple[str, str]  # listURI, listVersionID
 _NONE: Mapping[_Key, CodeList] = MappingProxyType({})
@@ -109,6 +108,7 @@ class _Check:
         self._source = source
         self._enumerated = enumerated
         self._suggestions: dict[_Key, tuple[list[str], str | None]] = {}
+        self._compared = 0
 
     def findings(self, suspects: list[etree._Element], judged: set[str]) -> list[Finding]:
         wrong: list[tuple[etree._Element, CodeList | None]] = []
@@ -144,10 +144,9 @@ class _Check:
 
     def _wrong_code(self, element: etree._Element, known: CodeList) -> Finding:
         code, at = token(text_of(element)), self._at(element)
-        seen = visible(code)
+        seen = token(visible(code))
         if seen != code and known.has(seen):
-            hidden = next(character for character in code if unicodedata.category(character) == "Cf")
-            return code_invisible(f"U+{ord(hidden):04X}", token(seen), known, at)
+            return code_invisible(code, seen, known, at)
         near, elsewhere = self._suggested(code, known)
         return code_unknown(code, known, near, elsewhere, at)
 
@@ -155,8 +154,9 @@ class _Check:
         """(codes that may have been meant, another installed version that has the code)."""
         key = known.version_uri, code
         if key not in self._suggestions:
-            if not code or len(self._suggestions) >= MOST_SUGGESTIONS:
+            if not code or self._compared > MOST_COMPARED:
                 return [], None
+            self._compared += len(known)
             others = (v for v in self._lists.versions(known.uri) if v != known.version)
             elsewhere = next((v for v in others if (other := self._lists.get(known.uri, v)) and other.has(code)), None)
             self._suggestions[key] = known.nearest(code), elsewhere

@@ -67,7 +67,12 @@ def token(text: str) -> str:
 
 def visible(text: str) -> str:
     """Without format characters: XBau's list of messages 4.0 has a zero-width space in an entry's description."""
-    return text if text.isascii() else "".join(c for c in text if unicodedata.category(c) != "Cf")
+    return text if text.isascii() else "".join(c for c in text if not is_invisible(c))
+
+
+def is_invisible(character: str) -> bool:
+    """A format character (zero-width space, soft hyphen, byte order mark …)."""
+    return unicodedata.category(character) == "Cf"
 
 
 def speaking_columns(columns: Iterable[str], key: str, first: str | None = None) -> list[str]:

@@ -13,14 +13,19 @@ LONGEST_COMPARED = 200
 def nearest(labels: Mapping[str, str], code: str, n: int) -> list[str]:
     """Up to `n` codes of a list, best first; empty where nothing is near. labels: code → label.
 
-    First what differs in writing only: case, separators, leading zeros, invisible characters, or the label sent in
-    place of the code. Otherwise what looks alike. Takes time in proportion to the list (AGS with 11,000 codes: 20 ms).
+    First what differs in writing only, otherwise what looks alike. Takes time in proportion to the list (AGS with
+    11,000 codes: 30 ms).
     """
     if len(code) > LONGEST_COMPARED:
         return []
     wanted = _bare(code)
     same = [known for known, label in labels.items() if wanted and wanted in (_bare(known), _bare(label))]
     return same[:n] or difflib.get_close_matches(code, _alike(labels, code), n)
+
+
+def differs_in_writing_only(code: str, known: str, label: str) -> bool:
+    """In case, separators or leading zeros; or the label was sent in place of the code."""
+    return _bare(code) in (_bare(known), _bare(label))
 
 
 def _bare(text: str) -> str:

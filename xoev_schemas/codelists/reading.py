@@ -121,7 +121,7 @@ _ENCODING = re.compile(
 
 
 def _in_utf8(data: bytes) -> bytes:
-    """Older lists say that they are in Latin-1; that of the Länder (2010) says so and is in UTF-8. The bytes decide."""
+    """Older lists say that they are in Latin-1, and some (the Länder of 2010) are in UTF-8: the bytes decide."""
     declared = _ENCODING.match(data)
     if declared is None:
         return data

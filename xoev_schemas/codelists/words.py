@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xoev_schemas.codelists.model import CodeList
+from xoev_schemas.codelists.model import CodeList, is_invisible
+from xoev_schemas.codelists.nearest import differs_in_writing_only
 from xoev_schemas.findings import Finding, Text, mask
 
 FEW_CODES = 12
@@ -31,7 +32,7 @@ class At:
 
 
 def code_unknown(code: str, known: CodeList, near: Sequence[str], elsewhere: str | None, at: At) -> Finding:
-    """near: codes that may have been meant. elsewhere: another installed version of the list, which has the code."""
+    """near: codes that look like it, best first. elsewhere: another installed version of the list that has it."""
     what = Text("Der Code steht nicht in der Codeliste", "The code is not in the code list")
     if not code:
         what = Text(
@@ -40,8 +41,8 @@ def code_unknown(code: str, known: CodeList, near: Sequence[str], elsewhere: str
     remedy = _use_a_code(known)
     if elsewhere is not None:
         remedy = _other_version(known, elsewhere)
-    elif near:
-        remedy = _meant(near, known)
+    elif near and differs_in_writing_only(code, near[0], known.label(near[0]) or ""):
+        remedy = _meant(near[0], known)
     named = _named(known)
     return Finding(
         code="codelist.code_unknown",
@@ -57,9 +58,10 @@ def code_unknown(code: str, known: CodeList, near: Sequence[str], elsewhere: str
     )
 
 
-def code_invisible(character: str, code: str, known: CodeList, at: At) -> Finding:
-    """`code` is in the list; what was sent has also characters that nobody sees. character: `U+200B`."""
+def code_invisible(sent: str, code: str, known: CodeList, at: At) -> Finding:
+    """`code` is in the list; what was sent is it with characters that nobody sees."""
     named = _named(known)
+    character = next(f"U+{ord(character):04X}" for character in sent if is_invisible(character))
     return Finding(
         code="codelist.code_unknown",
         severity="error",
@@ -70,7 +72,7 @@ def code_invisible(character: str, code: str, known: CodeList, at: At) -> Findin
         ),
         path=at.path,
         line=at.line,
-        found=f"{mask(code)}, {character}",
+        found=f"{mask(sent)}, {character}",
         allowed=_choice(known, [code]),
         remedy=Text("Entfernen Sie das unsichtbare Zeichen.", "Remove the invisible character."),
         source=f"{at.source}, {known.version_uri}",
@@ -176,9 +178,9 @@ def _with_label(code: str, known: CodeList) -> str:
     return f"{code} ({label})" if label and label != code else code
 
 
-def _meant(near: Sequence[str], known: CodeList) -> Text:
-    first, general = _with_label(near[0], known), _use_a_code(known)
-    return Text(f"Ist {first} gemeint? {general.de}", f"Is {first} meant? {general.en}")
+def _meant(code: str, known: CodeList) -> Text:
+    meant, general = _with_label(code, known), _use_a_code(known)
+    return Text(f"Ist {meant} gemeint? {general.de}", f"Is {meant} meant? {general.en}")
 
 
 def _use_a_code(known: CodeList) -> Text:
