@@ -12,7 +12,7 @@ from gateway.intake.tokens import TokenIssuer
 from gateway.services import Packages
 from gateway.settings import Settings
 from gateway.wiring import load_packages, open_issuer
-from xoev_schemas.findings import Finding, Text
+from xoev_schemas.findings import Finding, Severity, Text
 from xoev_schemas.registry import Registry
 
 _scratch: list[tempfile.TemporaryDirectory[str]] = []
@@ -59,8 +59,11 @@ def no_installation(settings: Settings) -> GatewayError:
     )
 
 
-def gaps(settings: Settings, packages: Packages) -> list[Finding]:
-    """What a configuration without fault may still lack: something to do, and somebody to do it for."""
+def gaps(settings: Settings, packages: Packages, *, strict: bool = False) -> list[Finding]:
+    """What a configuration without fault may still lack: something to do, and somebody to do it for. strict: as
+    errors.
+    """
+    severity: Severity = "error" if strict else "warning"
     active = [service for service in packages.services.values() if service.inactive is None]
     folders = ", ".join(str(folder.absolute()) for folder in settings.packages) or "—"
     findings = []
@@ -68,7 +71,7 @@ def gaps(settings: Settings, packages: Packages) -> list[Finding]:
         findings.append(
             Finding(
                 "config.no_services",
-                "warning",
+                severity,
                 "service",
                 Text(
                     "Keine Leistung ist aktiv: Alles, was hereinkommt, wird abgewiesen.",
@@ -87,7 +90,7 @@ def gaps(settings: Settings, packages: Packages) -> list[Finding]:
         findings.append(
             Finding(
                 "config.no_clients",
-                "warning",
+                severity,
                 "service",
                 Text("Niemand darf etwas einreichen oder abholen.", "nobody may hand anything in or fetch it."),
                 path=folders,

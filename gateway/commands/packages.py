@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from gateway.commands.opening import gaps, look
 from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
 from gateway.errors import ConfigurationError, GatewayError
-from gateway.wiring import load_packages
 from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.registry import Registry
 
@@ -32,12 +32,12 @@ def check(
 
     settings = settings_for(config)
     try:
-        registry, packages = load_packages(settings)
+        registry, packages = look(settings)
     except ConfigurationError as error:
         # The packages are what was asked about, so this is an answer.
         _say_findings(error.findings, {}, as_json=as_json)
         raise typer.Exit(Exit.NO) from None
-    findings = check_packages(packages, registry, load_adapter, strict=strict)
+    findings = check_packages(packages, registry, load_adapter, strict=strict) + gaps(settings, packages, strict=strict)
     told = recipients(packages)
     _say_findings(findings, told, as_json=as_json)
     if table_view and not as_json:
@@ -60,7 +60,7 @@ def _say_findings(findings: Sequence[Finding], told: Mapping[str, object], *, as
 @services.command("list")
 def list_services(config: Config = None, as_json: Json = False) -> None:
     """What is connected here, with what standard, to which targets."""
-    _, packages = load_packages(settings_for(config))
+    _, packages = look(settings_for(config))
     rows = [
         {
             "name": s.name,
@@ -100,10 +100,14 @@ def run_service_samples(
     """Run the samples of service packages: each must be judged, and mapped, exactly as it says."""
     from gateway.checking import run_samples
 
-    registry, packages = load_packages(settings_for(config))
+    registry, packages = look(settings_for(config))
     unknown = sorted(set(names or ()) - set(packages.services))
     if unknown:
-        raise GatewayError(f"no such service: {', '.join(unknown)}; known: {', '.join(sorted(packages.services))}")
+        raise GatewayError(
+            f"no such service: {', '.join(unknown)}",
+            code="unknown_service",
+            remedy=f"Known are: {', '.join(sorted(packages.services)) or 'none'}.",
+        )
     chosen = [s for s in packages.services.values() if (s.name in names if names else s.inactive is None)]
     results = [result for service in chosen for result in run_samples(service, registry)]
     if as_json:
@@ -120,7 +124,7 @@ def run_service_samples(
 @schemas.command("list")
 def list_schemas(config: Config = None, as_json: Json = False) -> None:
     """Installed standards."""
-    registry, _ = load_packages(settings_for(config))
+    registry, _ = look(settings_for(config))
     rows = [
         {"standard": s.ref, "title": s.title, "version": s.version, "messages": len(s.messages)}
         for s in registry.standards()
@@ -142,7 +146,7 @@ def import_schemas(
     registry = Registry(settings.home / "schemas")
     imported = []
     for path in paths:
-        say(f"Reading {path} …")
+        say(f"Reading {path} into {settings.home / 'schemas'} …")
         imported += registry.import_path(path)
     if as_json:
         emit(
@@ -161,11 +165,11 @@ def show_schema(
     ref: Annotated[str, typer.Argument(help="As in `schemas list`.")], config: Config = None, as_json: Json = False
 ) -> None:
     """One standard: version, schema URIs, messages, files with their digests."""
-    registry, _ = load_packages(settings_for(config))
+    registry, _ = look(settings_for(config))
     standard = next((s for s in registry.standards() if s.ref == ref), None)
     if standard is None:
         known = ", ".join(s.ref for s in registry.standards()) or "none"
-        raise GatewayError(f"{ref!r} is not installed; installed: {known}")
+        raise GatewayError(f"{ref!r} is not installed", code="unknown_standard", remedy=f"Installed are: {known}.")
     document = {
         "standard": standard.ref,
         "title": standard.title,
@@ -179,13 +183,12 @@ def show_schema(
         emit(document)
         return
     for key, value in document.items():
-        out.print(f"{key}:", style="bold")
-        lines = (
-            [f"{k}  {v}" for k, v in value.items()]
-            if isinstance(value, dict)
-            else value
-            if isinstance(value, list)
-            else [value]
-        )
-        for line in lines:
-            out.print(f"  {line}", markup=False, highlight=False)
+        if lines := _lines(value):
+            out.print(f"{key}:", style="bold")
+            out.print("\n".join(f"  {line}" for line in lines), markup=False, highlight=False)
+
+
+def _lines(value: str | list[str] | dict[str, str] | None) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}  {digest}" for name, digest in value.items()]
+    return value if isinstance(value, list) else [value] if value else []
