@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import timeit
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 from code_list_files import FARBEN, KEY, genericode, index, installed
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xoev_schemas.codelists import CodeList, CodeLists, NotACodeList, read_code_list, read_genericode
 
@@ -190,6 +193,22 @@ def test_the_json_form_of_the_repository_is_read() -> None:
 )
 def test_what_cannot_be_checked_against_is_refused_with_the_reason(data: bytes, code: str) -> None:
     assert refusal(data) == code
+
+
+@given(st.sampled_from([genericode(), repository_json()]), st.data())
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(whole: bytes, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 40)))
+    damaged = whole[:start] + data.draw(st.binary(max_size=6)) + whole[end:]
+
+    with contextlib.suppress(NotACodeList):
+        assert len(read_code_list(damaged)) > 0
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [], [1], {}, [[]], [{}], [None]])
+@pytest.mark.parametrize("member", ["metadaten", "spalten", "daten"])
+def test_json_of_another_shape_is_refused(member: str, value: object) -> None:
+    assert refusal(repository_json(**{member: value})) in ("codelist.incomplete", "codelist.no_entries")
 
 
 # --- many lists ----------------------------------------------------------------------------------------------------
