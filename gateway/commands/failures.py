@@ -82,6 +82,7 @@ def _wrong_usage(error: typer.TyperException) -> Failure:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "gateway"
     text = error.format_message() if hasattr(error, "format_message") else str(error)
+    text = text.replace("Value error, ", "")  # pydantic's own beginning
     return Failure("usage", text[:1].lower() + text[1:] or "a command is missing", remedy=f"See: {command} --help")
 
 

@@ -15,7 +15,7 @@ from lxml import etree
 from adapters.base import DeliveryError, Preview, Previews, Request
 from adapters.registry import load_adapter
 from gateway.checking import sample_envelope
-from gateway.commands.messages import Schema, accepting, media_type, read
+from gateway.commands.messages import Schema, accepting, media_type, read, there
 from gateway.commands.opening import look
 from gateway.commands.output import Config, Exit, Json, emit, err, out, say, settings_for
 from gateway.errors import GatewayError
@@ -35,10 +35,7 @@ class NotMappable(GatewayError):
 
 
 def map_command(
-    file: Annotated[
-        Path,
-        typer.Argument(help="XML or JSON file; - is standard input.", exists=True, dir_okay=False, allow_dash=True),
-    ],
+    file: Annotated[Path, typer.Argument(help="XML or JSON file; - is standard input.", callback=there)],
     config: Config = None,
     schema: Schema = None,
     target: Annotated[str | None, typer.Option(help="Show the request for this target instead of the case.")] = None,

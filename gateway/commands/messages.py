@@ -23,12 +23,16 @@ from xoev_schemas.documents import Limits, Unreadable, parse
 from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.registry import Registry, SchemaRef
 
-Files = Annotated[
-    list[Path],
-    typer.Argument(
-        help="XML or JSON files; - is standard input.", exists=True, dir_okay=False, readable=True, allow_dash=True
-    ),
-]
+
+def there(paths: Path | list[Path]) -> Path | list[Path]:
+    """For an argument that names files, or standard input by `-`. Raises BadParameter."""
+    for path in paths if isinstance(paths, list) else [paths]:
+        if str(path) != "-" and (not path.exists() or path.is_dir()):
+            raise typer.BadParameter(f"there is no file {path}")
+    return paths
+
+
+Files = Annotated[list[Path], typer.Argument(help="XML or JSON files; - is standard input.", callback=there)]
 Schema = Annotated[
     str | None,
     typer.Option(help="Schema to judge by (fim:…, xoev:…, or a schema URI); default: by the message itself."),
