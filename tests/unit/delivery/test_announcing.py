@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS, DeliveryState
 from gateway.delivery.announcing import EVENT_SCHEMA, event_message
-from gateway.delivery.relay import EVENTS_PAUSE, Relay
+from gateway.delivery.relay import EVENTS_KEPT, EVENTS_PAUSE, Relay
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.store import Announcement, KeyRing, Store
@@ -22,6 +23,7 @@ from gateway.submission import Checked, Submission, SubmissionState
 from gateway.wiring import Gateway
 from queues.base import Binding, Broker, BrokerUnavailable, Delivered, Message, Queue, Topology
 from queues.embedded import EmbeddedBroker
+from queues.engine import matches
 from queues.testkit import Inbox
 from queues.topology import EVENTS
 
@@ -119,6 +121,34 @@ def test_a_dead_delivery_says_why_by_class_and_code() -> None:
 )
 def test_the_routing_key_has_a_word_for_everything_one_may_listen_for(row: Announcement, key: str) -> None:
     assert event_message(row).routing_key == key
+
+
+def test_the_page_for_listeners_says_what_the_code_does() -> None:
+    page = (ROOT / "docs" / "how-to" / "listen-to-events.md").read_text(encoding="utf-8")
+    first_cells = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    full = event_message(replace(OF_A_DELIVERY, new="dead", target="x", traceparent="00-abc-def-01"))
+    keys = [
+        full.routing_key,
+        event_message(replace(OF_A_SUBMISSION, new="clarify")).routing_key,
+        event_message(replace(OF_A_DELIVERY, service="hundesteuer-anmeldung")).routing_key,
+        event_message(replace(OF_A_DELIVERY, new="delivered", target="hundesteuer")).routing_key,
+    ]
+
+    fits = {
+        pattern: [number for number, key in enumerate(keys) if matches("topic", pattern, key)]
+        for pattern in first_cells
+        if not pattern.startswith("cloudEvents:")
+    }
+
+    assert {cell for cell in first_cells if cell.startswith("cloudEvents:")} == set(full.headers)
+    assert fits == {
+        "#": [0, 1, 2, 3],
+        "delivery.dead.#": [0],
+        "submission.clarify.#": [1],
+        "*.*.hundesteuer-anmeldung.#": [2],
+        "delivery.delivered.*.hundesteuer": [3],
+    }
+    assert f"{EVENTS_KEPT:,}" in page
 
 
 # ------------------------------------------------------------------------------------------------------- how it is told

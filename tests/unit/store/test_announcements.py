@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from store_world import CANARY, KEYS, Clock, World, death, finding, verdict
@@ -69,7 +70,8 @@ def test_whatever_changes_a_state_is_told_exactly_as_the_history_has_it(telling:
 
 
 def everything_that_can_happen(world: World) -> list[str]:
-    store, by = world.store, {"actor": "frau-a", "reason": CANARY}
+    store = world.store
+    by: dict[str, Any] = {"actor": "frau-a", "reason": CANARY}
     refused = world.submission()
     store.reject(refused, verdict(decision="reject", findings=(finding(),))).result(30)
     cleared, closed = (world.accept(checked=verdict(decision="clarify", findings=(finding(),))) for _ in range(2))
