@@ -36,6 +36,7 @@ def codelist_findings(
     source: str,
     enumerated: Mapping[_Key, CodeList] = _NONE,
     judged: Iterable[Finding] = (),
+    places: Places | None = None,
 ) -> list[Finding]:
     """What is wrong with the codes of a message, in document order; at most MOST_FINDINGS and a note.
 
@@ -45,14 +46,18 @@ def codelist_findings(
     root: validated by a schema from `xoev_schemas.xsd`, which fills in `listURI` and `listVersionID` where it fixes
     them. Where one is missing all the same, the message has broken its schema before: such codes are left alone.
     source: the standard. enumerated: the lists in the standard's own schema (`needed.enumerated_lists`), which need
-    not be installed. judged: findings of the schema; a code that it has refused is not refused again.
+    not be installed. judged: findings of the schema; a code that it has refused is not refused again. places: of this
+    tree, as the schema's findings were placed; to be given for a message that broke its schema, whose names may be
+    anything.
 
     Raises what `lists` raises when a list cannot be read.
     """
     suspects = _suspects(root, lists, enumerated)
     if not suspects:
         return []
-    return _Check(root, lists, source, enumerated).findings(suspects, {finding.path for finding in judged})
+    return _Check(places or Places(root), lists, source, enumerated).findings(
+        suspects, {finding.path for finding in judged}
+    )
 
 
 def _suspects(root: etree._Element, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> list[etree._Element]:
@@ -100,10 +105,8 @@ def _resolved(key: _Key, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) 
 class _Check:
     """Turns suspects into findings."""
 
-    def __init__(
-        self, root: etree._Element, lists: CodeLists, source: str, enumerated: Mapping[_Key, CodeList]
-    ) -> None:
-        self._places = Places(root)
+    def __init__(self, places: Places, lists: CodeLists, source: str, enumerated: Mapping[_Key, CodeList]) -> None:
+        self._places = places
         self._lists = lists
         self._source = source
         self._enumerated = enumerated
