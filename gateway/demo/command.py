@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.commands.output import Config, Exit, Json, emit, out, say, settings_for, table
+from gateway.commands.output import Config, Exit, Json, emit, out, program, say, settings_for, table
 from gateway.logs import configure
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _stay(scene: Stage) -> None:
     )
     sample = next(iter(sorted(example.glob("*/data.xml"))), example)
     out.print(f"  export GATEWAY_TOKEN={scene.token}", soft_wrap=True, highlight=False, markup=False)
-    out.print(f"  gateway send {sample} --url {scene.url} --wait 5", soft_wrap=True, highlight=False, markup=False)
+    out.print(f"  {program()} send {sample} --url {scene.url} --wait 5", soft_wrap=True, highlight=False, markup=False)
     out.print(
         f'  curl -H "Authorization: Bearer $GATEWAY_TOKEN" {scene.url}/v1/services',
         soft_wrap=True,
