@@ -16,7 +16,7 @@ ALLOWED = frozenset(
         *("event", "level", "timestamp", "logger", "name", "where", "error", "why"),
         *("submission", "delivery", "attempt", "service", "target", "targets", "client"),
         *("code", "failure", "state", "status", "count", "deliveries", "seconds", "at_start"),
-        *("request", "method", "route", "queue", "connection", "roles", "listen"),
+        *("instance", "method", "route", "queue", "connection", "roles", "listen"),
     }
 )
 

@@ -53,10 +53,17 @@ __all__ = [
     "Target",
     "TraceLine",
     "applies",
+    "identifiers_of",
     "map_case",
     "map_request",
+    "open_to",
     "shipped_folder",
 ]
+
+
+SCHEMA_POINTER = "/contentStructure/data/submissionSchema/schemaUri"
+"""Where the metadata name the schema (JSON pointer)."""
+_LISTED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +94,13 @@ class Packages:
         addressee: str | None = None,
         channel: str = "rest",
         region: str | None = None,
+        client: Client | None = None,
         today: date,
     ) -> tuple[Service, Accepts]:
         """The one service for what a sender named.
 
         identifier, addressee: alternatives; where both lead somewhere, both must agree. region: normalised key.
+        client: who asks; a refusal lists what is possible, of this client's own services only.
         Raises Refused (422): `service_unknown`, `schema_not_accepted`, `service_ambiguous`.
         """
         active = [service for service in self.services.values() if service.inactive is None]
@@ -99,13 +108,15 @@ class Packages:
         if region is not None:
             addressed = [s for s in addressed if not s.regions or any(covers(own, region) for own in s.regions)]
         if not addressed:
-            raise refused("service_unknown", path="service")
+            raise refused("service_unknown", path="service", allowed=identifiers_of(open_to(client, active)))
         ref = self.registry.find(schema_uri) if self.registry else None
         found = [(service, accepts) for service in addressed for accepts in _accepting(service, schema_uri, ref, today)]
         if not found:
-            raise refused("schema_not_accepted", path="contentStructure.data.submissionSchema.schemaUri")
+            schemas = [accepts.schema for service in open_to(client, addressed) for accepts in service.accepts]
+            raise refused("schema_not_accepted", path=SCHEMA_POINTER, allowed=_listed(schemas))
         if len(found) > 1:
-            raise refused("service_ambiguous", path="service")
+            services = [service for service, _ in found]
+            raise refused("service_ambiguous", path="service", allowed=identifiers_of(open_to(client, services)))
         return found[0]
 
     def client_by_token(self, issuer: str, client_id: str) -> Client | None:
@@ -114,6 +125,23 @@ class Packages:
     def client_by_certificate(self, sha256: str) -> Client | None:
         """sha256: of the certificate's DER form, hex."""
         return next((c for c in self.clients.values() if c.certificate_sha256 == sha256.lower()), None)
+
+
+def open_to(client: Client | None, services: Iterable[Service]) -> list[Service]:
+    """The active ones for which a client may hand something in; without a client all active ones."""
+    allowed = client.services if client is not None else None
+    return [s for s in services if s.inactive is None and (allowed is None or s.name in allowed)]
+
+
+def identifiers_of(services: Iterable[Service]) -> str | None:
+    """For `allowed`: what a sender may write in the parameter `service`."""
+    return _listed(identifier for service in services for identifier in service.identifiers)
+
+
+def _listed(names: Iterable[str]) -> str | None:
+    """For `allowed`: a city has hundreds of services, an answer shows some."""
+    known = list(dict.fromkeys(names))
+    return ", ".join(known[:_LISTED]) + (" …" if len(known) > _LISTED else "") or None
 
 
 def shipped_folder() -> Path:

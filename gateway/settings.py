@@ -117,6 +117,8 @@ class Settings(BaseSettings):
     """Who may issue bearer tokens."""
     trusted_proxies: list[str] = Field(default_factory=list)
     """Addresses or networks whose `Client-Cert` header (RFC 9440) is believed."""
+    validate_open: bool = False
+    """`POST /v1/validate` also answers who has no account; nothing is stored either way."""
     limits: Limits = Field(default_factory=Limits)
     """Bounds on what a sender may cost; see below."""
     lease_seconds: float = 120.0

@@ -26,6 +26,8 @@ class SchemaIndex:
     def __init__(self, files: Iterable[bytes]) -> None:
         self._groups: dict[str, set[int]] = defaultdict(set)
         self._titles: dict[str, str] = {}
+        self.names: set[str] = {"type", "nil", "schemaLocation", "noNamespaceSchemaLocation", "lang"}
+        """Local names of all elements and attributes, those of `xsi` and `xml` among them."""
         self._numbers = count()
         for data in files:
             self._read(parse_schema(data))
@@ -44,6 +46,8 @@ class SchemaIndex:
             number = next(self._numbers)
             for name in _declared(holder):
                 self._groups[name].add(number)
+        for declared in root.iter(f"{XS}element", f"{XS}attribute"):
+            self.names.add(str(declared.get("name") or declared.get("ref")).rpartition(":")[2])
         for element in root.iter(f"{XS}element"):
             documentation = element.findtext(f"{XS}annotation/{XS}documentation")
             found = _FIM_DOCUMENTATION.match(documentation) if documentation else None

@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema_rs
 
 from xoev_schemas.findings import Finding, mask
-from xoev_schemas.places import SAFE_NAME
+from xoev_schemas.places import Names
 from xoev_schemas.words import MOST_FINDINGS, more_findings, once_per_value, schema_finding, shorten
 from xoev_schemas.xsd import NotCompiled, unanchored
 
@@ -31,6 +31,7 @@ class CompiledJsonSchema:
         """Raises NotCompiled, also for a `$ref` that leads out of the schema."""
         self.schema = schema
         self.source = source
+        self._names = member_names(schema)
         try:
             self._validator = _compile(schema)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
@@ -38,12 +39,13 @@ class CompiledJsonSchema:
 
     def findings(self, value: Any) -> list[Finding]:
         """All errors; at most MOST_FINDINGS and a note."""
-        findings = once_per_value(f for error in self._validator.iter_errors(value) for f in self._of(error))
+        names = Names(self._names)
+        findings = once_per_value(f for error in self._validator.iter_errors(value) for f in self._of(error, names))
         if len(findings) > MOST_FINDINGS:
             return [*findings[:MOST_FINDINGS], more_findings(len(findings) - MOST_FINDINGS, self.source)]
         return findings
 
-    def _of(self, error: Any) -> list[Finding]:
+    def _of(self, error: Any, names: Names) -> list[Finding]:
         """The library's sentences contain the values, so none is passed on: only the place and the schema's keyword."""
         if isinstance(error.kind, _ENGINE_FAILURES):
             raise RuntimeError(f"{self.source}: a pattern could not be evaluated")  # not the sender's fault
@@ -51,12 +53,13 @@ class CompiledJsonSchema:
         if keyword == "required":
             path = [*path, error.kind.property]
             title = self._title(path)
-            return [self._finding("schema.missing_element", path, f"{path[-1]} ({title})" if title else path[-1])]
+            expected = f"{path[-1]} ({title})" if title else path[-1]
+            return [self._finding("schema.missing_element", path, names, expected)]
         if keyword in ("additionalProperties", "unevaluatedProperties"):
-            return [self._finding("schema.unexpected_element", [*path, name], None) for name in error.kind.unexpected]
+            return [self._finding("schema.unexpected_element", [*path, name], names) for name in error.kind.unexpected]
         code, allowed = self._expectation(keyword, error.schema_path)
         found = None if isinstance(error.instance, dict | list) else mask(_written(error.instance))
-        return [self._finding(code, path, allowed, found=found)]
+        return [self._finding(code, path, names, allowed, found)]
 
     def _expectation(self, keyword: str, schema_path: list[str | int]) -> tuple[str, str | None]:
         limit = _at(self.schema, schema_path)
@@ -69,13 +72,17 @@ class CompiledJsonSchema:
             return "schema.enumeration", shorten(", ".join(_written(constant) for constant in constants))
         return "schema.other", None
 
-    def _finding(self, code: str, path: list[Any], allowed: str | None, *, found: str | None = None) -> Finding:
-        names = [str(step) for step in path if isinstance(step, str)]
+    def _finding(
+        self, code: str, path: list[Any], names: Names, allowed: str | None = None, found: str | None = None
+    ) -> Finding:
+        members = [step for step in path if isinstance(step, str)]
+        if members and names.shown(members[-1]) != members[-1]:
+            found = mask(members[-1])
         return schema_finding(
             code,
-            name=_safe(names[-1]) if names else "#",
+            name=names.shown(members[-1]) if members else "#",
             title=self._title(path),
-            path="".join(f"/{_escaped(step)}" for step in path),
+            path=names.pointer(path),
             found=found,
             allowed=allowed,
             source=self.source,
@@ -91,6 +98,22 @@ class CompiledJsonSchema:
                 return None
         title = dereference(self.schema, node).get("title") if path else None
         return title if isinstance(title, str) else None
+
+
+def member_names(schema: Any) -> frozenset[str]:
+    """Every member that a schema declares or requires anywhere."""
+    names: set[str] = set()
+    pending = [schema]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict):
+            properties, required = node.get("properties"), node.get("required")
+            names.update(properties if isinstance(properties, dict) else ())
+            names.update(required if isinstance(required, list) else ())
+            pending.extend(node.values())
+        elif isinstance(node, list):
+            pending.extend(node)
+    return frozenset(names)
 
 
 def _compile(schema: Any) -> Any:
@@ -144,15 +167,6 @@ def _written(value: Any) -> str:
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
     return str(value)
-
-
-def _safe(name: str) -> str:
-    return name if SAFE_NAME.fullmatch(name) else "*"
-
-
-def _escaped(step: str | int) -> str:
-    """A step of a JSON pointer (RFC 6901); `*` for a name that may carry a person's data."""
-    return str(step) if isinstance(step, int) else _safe(step)
 
 
 def with_anchored_patterns(schema: Any) -> Any:

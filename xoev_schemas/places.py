@@ -4,17 +4,64 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
 
 from lxml import etree
 
-SAFE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]{0,99}")
+_SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_.\-]{0,99}")
+_FIM = re.compile(r"[A-Z][0-9]{8,11}(?:V[0-9]+(?:\.[0-9]+){1,2})?")
+_ALIKE = 0.8
+_TRIES = 20
+
+
+class Names:
+    """Which names in a document may be repeated to its sender: one rule for elements, attributes, JSON members,
+    parameters.
+
+    A name that the schema has, or nearly has, was written by a programmer, who needs to see the misspelt one; so was
+    the id of a FIM field. Any other may be a person's data used as a name, and is shown as `*`.
+    """
+
+    def __init__(self, known: Collection[str]) -> None:
+        """known: the schema's names. One object per document: it looks for at most 20 slips, which bounds its cost."""
+        self._known = known
+        self._judged: dict[str, str] = {}
+        self._tries = _TRIES
+
+    def shown(self, name: str) -> str:
+        if name in self._known:
+            return name
+        if name not in self._judged:
+            fine = _SAFE.fullmatch(name) and (_FIM.fullmatch(name) or self._is_slip(name))
+            self._judged[name] = name if fine else "*"
+        return self._judged[name]
+
+    def pointer(self, path: Iterable[str | int]) -> str:
+        """The JSON pointer (RFC 6901) to a place; empty for the root."""
+        return "".join(f"/{step if isinstance(step, int) else _escaped(self.shown(step))}" for step in path)
+
+    def of(self, element: etree._Element) -> str:
+        """An element's local name."""
+        return self.shown(etree.QName(element).localname)
+
+    def _is_slip(self, name: str) -> bool:
+        self._tries -= 1
+        alike = [other for other in self._known if abs(len(other) - len(name)) <= 2] if self._tries >= 0 else []
+        return bool(get_close_matches(name, alike, n=1, cutoff=_ALIKE))
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")
 
 
 class Places:
     """Looks up places in one tree. Remembers the children of a parent: there may be 200,000 of them, and 500 errors."""
 
-    def __init__(self, root: etree._Element) -> None:
+    def __init__(self, root: etree._Element, names: Names | None = None) -> None:
+        """names: which may be shown; None for a document that is valid, whose names are the schema's."""
         self._root = root
+        self._name = names.of if names else display_name
         self._children: dict[tuple[etree._Element, str], list[etree._Element]] = {}
         self._steps: dict[etree._Element, dict[etree._Element, tuple[int, int]]] = {}
 
@@ -39,7 +86,7 @@ class Places:
         node: etree._Element | None = element
         while node is not None:
             position, of = self.position(node)
-            steps.append(f"{display_name(node)}[{position}]" if of > 1 else display_name(node))
+            steps.append(f"{self._name(node)}[{position}]" if of > 1 else self._name(node))
             node = node.getparent()
         return "/" + "/".join(reversed(steps))
 
@@ -72,6 +119,6 @@ def _is_named(element: etree._Element, name: str) -> bool:
 
 
 def display_name(element: etree._Element) -> str:
-    """An element's local name; `*` where it does not look like a name of a schema: it may carry a person's data."""
+    """The local name in a document that no person filled in, or that is valid; `*` where it has no such shape."""
     local = etree.QName(element).localname
-    return local if SAFE_NAME.fullmatch(local) else "*"
+    return local if _SAFE.fullmatch(local) else "*"

@@ -15,7 +15,7 @@ from lxml import etree
 from xoev_schemas.documents import text_of
 from xoev_schemas.expectations import SchemaIndex
 from xoev_schemas.findings import Finding, mask
-from xoev_schemas.places import SAFE_NAME, Places, display_name
+from xoev_schemas.places import Names, Places
 from xoev_schemas.words import MOST_FINDINGS, more_findings, once_per_value, schema_finding, shorten
 
 # libxml2's name of the error → our code. Prefixes; the first that fits.
@@ -67,25 +67,26 @@ def findings_of(schema: etree.XMLSchema, root: etree._Element, index: SchemaInde
     entries: list[Any] = list(schema.error_log)  # type: ignore[call-overload]
     # libxml2 reports a bad value of a key once more as an internal complaint about the key.
     entries = [entry for entry in entries if "No precomputed value available" not in entry.message]
-    places = Places(root)
-    findings = once_per_value(_finding(entry, places, index, source) for entry in entries[:MOST_FINDINGS])
+    names = Names(index.names)
+    places = Places(root, names)
+    findings = once_per_value(_finding(entry, places, names, index, source) for entry in entries[:MOST_FINDINGS])
     if len(entries) > MOST_FINDINGS:
         findings.append(more_findings(len(entries) - MOST_FINDINGS, source))
     return findings
 
 
-def _finding(entry: Any, places: Places, index: SchemaIndex, source: str) -> Finding:
+def _finding(entry: Any, places: Places, names: Names, index: SchemaIndex, source: str) -> Finding:
     element = places.element(entry.path)
     attribute = _attribute(entry)
     first = places.position(element)[0] == 1
     code = _code(entry, element, attribute, index if first else None)
     return schema_finding(
         code,
-        name=attribute or display_name(element),
+        name=names.shown(attribute) if attribute else names.of(element),
         title=None if attribute else index.title(etree.QName(element).localname),
-        path=places.path(element) + (f"/@{attribute}" if attribute else ""),
+        path=places.path(element) + (f"/@{names.shown(attribute)}" if attribute else ""),
         line=entry.line or None,
-        found=_found(code, element, attribute),
+        found=_found(code, element, attribute) or _masked_name(element, attribute, names),
         allowed=_allowed(entry, code, index),
         source=source,
     )
@@ -161,8 +162,13 @@ def _attribute(entry: Any) -> str | None:
     found = (_THE_ATTRIBUTE.search if about_presence else _ATTRIBUTE.match)(entry.message)
     if found is None:
         return None
-    name = _local(found[1])
-    return name if SAFE_NAME.fullmatch(name) else "*"
+    return _local(found[1])
+
+
+def _masked_name(element: etree._Element, attribute: str | None, names: Names) -> str | None:
+    """Of a name that is not shown: enough to find it in one's own message."""
+    name = attribute or etree.QName(element).localname
+    return mask(name) if names.shown(name) != name else None
 
 
 def _found(code: str, element: etree._Element, attribute: str | None) -> str | None:

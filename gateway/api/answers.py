@@ -80,7 +80,10 @@ def all_delivered(view: SubmissionView) -> bool:
 
 
 def service_document(service: Service) -> dict[str, Any]:
-    """A service as a portal sees it. onInvalid: what becomes of data that is not valid, when it comes over REST."""
+    """A service that takes submissions now, as a portal sees it.
+
+    onInvalid: what becomes of data that is not valid, when it comes over REST.
+    """
     return {
         "name": service.name,
         "title": service.title,
@@ -90,5 +93,4 @@ def service_document(service: Service) -> dict[str, Any]:
             for accepts in service.accepts
         ],
         "onInvalid": service.on_invalid["rest"],
-        "active": service.inactive is None,
     }

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import catalogue, departments, openapi, operations, problems, submissions
+from gateway.api import catalogue, departments, openapi, operations, submissions
 from gateway.api.context import Api, Way
 from gateway.api.limits import RequestLimits
 from gateway.api.middleware import Envelope
-from gateway.errors import Refused
-from gateway.intake.refusals import finding, refused
+from gateway.api.parameters import refusal_of
+from gateway.intake.refusals import refused
 
 if TYPE_CHECKING:
     from gateway.wiring import Gateway
@@ -75,23 +75,17 @@ def create_app(gateway: Gateway, way: Way) -> FastAPI:
     return app
 
 
-def _respond(request: Request, refusal: Refused) -> Response:
-    request.app.state.api.gateway.metrics.refused(refusal.code)
-    return problems.response(refusal, request.state.request_id)
+# Both become refusals that the envelope answers, like every other.
 
 
-async def _bad_parameter(request: Request, error: Exception) -> Response:
+async def _bad_parameter(_request: Request, error: Exception) -> Response:
     """Instead of FastAPI's own answer, which repeats the input. Only names that this interface declares are told."""
     assert isinstance(error, RequestValidationError)
-    names = sorted({str(e["loc"][-1]) for e in error.errors() if len(e["loc"]) == 2})
-    return _respond(
-        request, refused("parameter_invalid", findings=[finding("parameter_invalid", path=n) for n in names])
-    )
+    raise refusal_of(error.errors()) from None
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
+async def _no_route(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    response = _respond(request, refused("method_not_allowed" if error.status_code == 405 else "not_found"))
-    if error.headers and "Allow" in error.headers:
-        response.headers["Allow"] = error.headers["Allow"]
-    return response
+    if error.status_code != 405:
+        raise refused("not_found") from None
+    raise refused("method_not_allowed", allowed=(error.headers or {}).get("Allow")) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
@@ -12,24 +12,22 @@ from starlette.responses import Response
 from gateway.api import openapi
 from gateway.api.answers import json_response, service_document
 from gateway.api.context import Api, api_of
+from gateway.api.parameters import DECLARED_ONLY
 from gateway.intake.refusals import refused
 from gateway.intake.rest import DATA_TYPES
-from xoev_schemas.documents import Unreadable, parse
-from xoev_schemas.findings import has_errors
+from gateway.judging import judge
+from gateway.services import Client, open_to
 
-if TYPE_CHECKING:
-    from gateway.services import Client, Service
-    from xoev_schemas.registry import SchemaRef
-
-router = APIRouter()
+router = APIRouter(dependencies=[DECLARED_ONLY])
 
 
 @router.get("/v1/services", **openapi.SERVICES)
 async def services(request: Request) -> Response:
-    """The services for which the caller may hand something in."""
+    """The services for which the caller may hand something in, and which take something now."""
     api = api_of(request)
     client = await api.portal(request)
-    return json_response({"services": [service_document(service) for service in _allowed(api, client)]})
+    own = open_to(client, api.gateway.packages.services.values())
+    return json_response({"services": [service_document(service) for service in own]})
 
 
 @router.post("/v1/validate", **openapi.VALIDATE)
@@ -41,52 +39,23 @@ async def validate(
 ) -> Response:
     """Judge a document by its standard. Answers 200 with the verdict, also when the document is not valid."""
     api = api_of(request)
-    client = await api.client(request)
+    client = await _whoever(api, request)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in DATA_TYPES:
         raise refused("content_type_unsupported", path="Content-Type", allowed=", ".join(DATA_TYPES))
     data = await request.body()
-    loop = asyncio.get_running_loop()
-    verdict = await loop.run_in_executor(api.gateway.check_pool, judge, api, client, data, media_type, schema)
-    return json_response([verdict])
-
-
-def judge(api: Api, client: Client, data: bytes, media_type: str, schema: str | None) -> dict[str, Any]:
-    """The verdict in the form that `gateway validate` prints. valid: None where there is no schema to judge by."""
-    registry = api.gateway.registry
-    try:
-        document = parse(data, media_type, api.gateway.parse_limits)
-    except Unreadable as error:
-        return _verdict(False, False, None, None, [f.as_dict() for f in error.findings])
-    ref = registry.find(schema) if schema else registry.recognise(document)
-    if ref is None:
-        return _verdict(None, False, None, None, [])
-    judgement = registry.validate(document, ref)
-    fine = not has_errors(judgement.findings)
-    accepted = any(
-        fine or service.on_invalid["rest"] != "reject" for service in _allowed(api, client) if _takes(api, service, ref)
+    gateway = api.gateway
+    verdict = await asyncio.get_running_loop().run_in_executor(
+        gateway.check_pool,
+        lambda: judge(
+            gateway.packages, gateway.registry, gateway.parse_limits, data, media_type, schema=schema, client=client
+        ),
     )
-    findings = [finding.as_dict() for finding in judgement.findings]
-    return _verdict(judgement.valid, accepted, judgement.standard, judgement.message, findings)
+    return json_response([verdict.as_dict()])
 
 
-def _allowed(api: Api, client: Client) -> list[Service]:
-    every = api.gateway.packages.services.values()
-    return [service for service in every if client.services is None or service.name in client.services]
-
-
-def _takes(api: Api, service: Service, ref: SchemaRef) -> bool:
-    return service.inactive is None and any(api.gateway.registry.find(a.schema) == ref for a in service.accepts)
-
-
-def _verdict(
-    valid: bool | None, accepted: bool, standard: str | None, message: str | None, findings: list[dict[str, Any]]
-) -> dict[str, Any]:
-    return {
-        "file": None,
-        "valid": valid,
-        "accepted": accepted,
-        "standard": standard,
-        "message": message,
-        "findings": findings,
-    }
+async def _whoever(api: Api, request: Request) -> Client | None:
+    """Who asks; None for nobody, where the operator allows that. Credentials that are sent have to be good."""
+    if api.gateway.settings.validate_open and not api.has_credentials(request):
+        return None
+    return await api.client(request)

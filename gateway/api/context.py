@@ -90,14 +90,22 @@ class Api:
         authorization = request.headers.get("authorization")
         if authorization is not None:
             client = await self._by_token(authorization)
-        elif request.client is not None and request.client.host in self.proxies and "client-cert" in request.headers:
+        elif self._has_certificate(request):
             certificates = request.headers.getlist("client-cert")
             client = self.gateway.packages.client_by_certificate(certificate_fingerprint(",".join(certificates)))
         else:
             raise refused("token_missing")
         if client is None:
             raise refused("client_unknown")
+        request.state.client = client.name  # for the log line of a refusal
         return client
+
+    def has_credentials(self, request: HTTPConnection) -> bool:
+        """Does the sender say who it is, rightly or wrongly?"""
+        return "authorization" in request.headers or self._has_certificate(request)
+
+    def _has_certificate(self, request: HTTPConnection) -> bool:
+        return request.client is not None and request.client.host in self.proxies and "client-cert" in request.headers
 
     async def portal(self, request: HTTPConnection) -> Client:
         return _require("portal", await self.client(request))
@@ -108,8 +116,10 @@ class Api:
     async def _by_token(self, authorization: str) -> Client | None:
         scheme, _, token = authorization.partition(" ")
         token = token.strip(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise refused("token_invalid")
+        if scheme.lower() != "bearer":
+            raise refused("authentication_unsupported", path="Authorization", allowed="Bearer")
+        if not token:
+            raise refused("token_invalid", path="Authorization")
         identity = self.verifier.remembered(token)
         if identity is None:
             identity = await asyncio.to_thread(self.verifier.verify, token)

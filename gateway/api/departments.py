@@ -14,11 +14,12 @@ from starlette.responses import Response, StreamingResponse
 from gateway.api import openapi
 from gateway.api.answers import json_response
 from gateway.api.context import Api, api_of
+from gateway.api.parameters import DECLARED_ONLY
 from gateway.api.submissions import visible
 from gateway.intake.refusals import refused
 from gateway.submission import Attachment
 
-router = APIRouter()
+router = APIRouter(dependencies=[DECLARED_ONLY])
 
 _DOWNLOAD_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.errors import Refused
 from gateway.intake.refusals import refused
 from gateway.settings import Limits
 
@@ -45,7 +46,11 @@ def check_headers(scope: Scope, limits: Limits) -> None:
     size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
     size += sum(len(name) + len(value) + 4 for name, value in headers)
     if size > limits.header_bytes or len(headers) > limits.headers:
-        raise refused("headers_too_large")
+        raise headers_too_large(limits)
+
+
+def headers_too_large(limits: Limits) -> Refused:
+    return refused("headers_too_large", allowed=f"≤ {limits.header_bytes} bytes, ≤ {limits.headers} fields")
 
 
 class _Body:
@@ -66,14 +71,22 @@ class _Body:
 
     async def receive(self) -> Message:
         if self._announced is not None and int(self._announced) > self._limit:
-            raise refused("body_too_large", allowed=f"{self._limit} bytes")
+            raise self._too_large()
         message = await self._timed(self._limits.body_idle_seconds)
         if message["type"] == "http.request":
             if self._size > self._limit:
-                raise refused("body_too_large", allowed=f"{self._limit} bytes")
+                raise self._too_large()
             if not self._complete and self._too_slow():
-                raise refused("sender_too_slow")
+                raise self._sender_too_slow()
         return message
+
+    def _too_large(self) -> Refused:
+        return refused("body_too_large", allowed=f"≤ {self._limit} bytes")
+
+    def _sender_too_slow(self) -> Refused:
+        limits = self._limits
+        pace = f"≥ {limits.body_bytes_per_second} bytes/s, ≤ {limits.body_idle_seconds:g} s"
+        return refused("sender_too_slow", allowed=pace)
 
     def _too_slow(self) -> bool:
         """Only time spent waiting for the sender counts, not what the gateway itself takes."""
@@ -90,7 +103,7 @@ class _Body:
             async with asyncio.timeout(seconds):
                 message = await self._receive()
         except TimeoutError:
-            raise refused("sender_too_slow") from None
+            raise self._sender_too_slow() from None
         self._waited += time.monotonic() - began
         if message["type"] == "http.request":
             self._size += len(message.get("body", b""))

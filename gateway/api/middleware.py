@@ -59,7 +59,7 @@ class Envelope:
             check_headers(scope, self._limits)
             await self._app(scope, receive, send_enveloped)
         except ClientDisconnect:
-            log.info("request.aborted", request=request_id)
+            log.info("request.aborted", instance=problems.instance(request_id))
         except Exception as error:
             if status:
                 raise _Broken(type(error).__name__) from None
@@ -70,9 +70,11 @@ class Envelope:
     async def _answer(self, error: Exception, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         refusal = problems.as_refused(error, retry_after=self._limits.retry_after_seconds)
         if refusal is None:
-            log.error("request.failed", request=request_id, error=type(error).__name__, where=_where(error))
+            instance = problems.instance(request_id)
+            log.error("request.failed", instance=instance, error=type(error).__name__, where=_where(error))
             refusal = refused("internal_error")
         self._metrics.refused(refusal.code)
+        problems.record(refusal, request_id, client=scope["state"].get("client"), route=_route(scope))
         await problems.response(refusal, request_id)(scope, receive, send)
 
 

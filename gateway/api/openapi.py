@@ -47,7 +47,7 @@ def _route(
     name: str, tag: str, answers: dict[int | str, Description], *statuses: int, status: int = 200, **extra: Any
 ) -> dict[str, Any]:
     public = extra.pop("public", False)
-    operation = {**extra, **({} if public else {"security": _BEARER})}
+    operation = {**({} if public else {"security": _BEARER}), **extra}
     return {
         "operation_id": name,
         "tags": [tag],
@@ -126,10 +126,18 @@ SERVICES = _route("services", "portals", {200: _json("What the caller may hand i
 VALIDATE = _route(
     "validate",
     "portals",
-    {200: _json("The verdict, one element.", {"type": "array", "items": _ref("Verdict")})},
+    {
+        200: _json(
+            "The verdict: one element, also when the document is not valid. Nothing is stored.",
+            {"type": "array", "items": _ref("Verdict"), "minItems": 1, "maxItems": 1},
+        )
+    },
     *(400, 401, 403, 408, 413, 415),
+    # The empty alternative: no account, where the operators set `validate_open`.
+    security=[*_BEARER, {}],
     requestBody={
         "required": True,
+        "description": "One document, as it would be sent as the part `data`.",
         "content": {t: {"schema": _STRING} for t in ("application/xml", "application/json")},
     },
 )
@@ -198,17 +206,21 @@ SCHEMAS: Description = {
     "Text": _object("de en", de=_STRING, en=_STRING),
     "Finding": _object(
         "code severity layer path text remedy",
-        code=_STRING,
+        code={**_STRING, "description": "Stable; see docs/reference/findings.md and problem-codes.md."},
         severity={"enum": ["error", "warning", "info"]},
         layer={"enum": ["parse", "schema", "codelist", "schematron", "convention", "service", "attachment"]},
-        path=_STRING,
+        path={
+            **_STRING,
+            "description": "Where: XPath (local names, positions), JSON pointer, or the name of a part, parameter or "
+            "header field. A name that may hold personal data is `*`.",
+        },
         line={"type": ["integer", "null"]},
         column={"type": ["integer", "null"]},
-        found=_NULLABLE,
-        allowed=_NULLABLE,
+        found={**_NULLABLE, "description": "Length and kinds of characters of what stood there, never the value."},
+        allowed={**_NULLABLE, "description": "What may stand there."},
         text=_ref("Text"),
         remedy=_ref("Text"),
-        source=_NULLABLE,
+        source={**_NULLABLE, "description": "Standard and version, or other origin of the rule."},
     ),
     "Problem": _object(
         "type title status instance findings",
@@ -260,23 +272,30 @@ SCHEMAS: Description = {
     ),
     "Matter": _object("caseId submissions", caseId=_STRING, submissions={"type": "array", "items": _ref("Status")}),
     "Service": _object(
-        "name title identifiers schemas onInvalid active",
+        "name title identifiers schemas onInvalid",
         name=_STRING,
         title=_STRING,
         identifiers={"type": "array", "items": _STRING},
         schemas={"type": "array", "items": _object("schema from", schema=_STRING, **{"from": _NULLABLE})},
         onInvalid={"enum": ["reject", "clarify", "deliver_with_findings"]},
-        active={"type": "boolean"},
     ),
     "Services": _object("services", services={"type": "array", "items": _ref("Service")}),
     "Verdict": _object(
         "file valid accepted standard message findings",
-        file={"type": "null"},
-        valid={"type": ["boolean", "null"]},
-        accepted={"type": "boolean"},
-        standard=_NULLABLE,
-        message=_NULLABLE,
-        findings=_FINDINGS,
+        file={"type": "null", "description": "Set by `gateway validate`, which judges files."},
+        valid={
+            "type": ["boolean", "null"],
+            "description": "The standard's word. null: no schema is installed to judge by; the finding "
+            "`schema.not_installed` lists what is.",
+        },
+        accepted={
+            "type": "boolean",
+            "description": "This gateway's word: a service open to the caller takes it, because it is valid or because "
+            "the service's `onInvalid` takes what is not.",
+        },
+        standard={**_NULLABLE, "description": "What it was judged by (`fim:…`, `xoev:…`)."},
+        message={**_NULLABLE, "description": "Name of the message in the standard."},
+        findings={**_FINDINGS, "description": "Everything that is wrong, at once; at most 500 and a note."},
     ),
     "Health": _object(
         "status",

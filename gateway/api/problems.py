@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import structlog
 from starlette.responses import Response
 
 from gateway.errors import NotFound, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
 from gateway.store.content import ContentErased
+
+log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ozg-gateway:problem:"
@@ -22,16 +25,37 @@ def document(error: Refused, request_id: str) -> dict[str, Any]:
         "type": f"{TYPE_PREFIX}{error.code}",
         "title": error.title,
         "status": error.status,
-        "instance": f"urn:uuid:{request_id}",
+        "instance": instance(request_id),
         "findings": [finding.as_dict() for finding in error.findings],
     }
+
+
+def instance(request_id: str) -> str:
+    return f"urn:uuid:{request_id}"
+
+
+def record(error: Refused, request_id: str, *, client: str | None = None, route: str = "") -> None:
+    """One line in the log per refusal: a sender names the `instance`, and the operators find it. client: the name of
+    its file here, None = nobody known. route: the pattern, never the path.
+    """
+    log.info(
+        "request.refused",
+        status=error.status,
+        code=error.code,
+        client=client,
+        route=route,
+        instance=instance(request_id),
+    )
 
 
 def headers(error: Refused) -> Mapping[str, str]:
     """Header fields that the status asks for."""
     if error.status == 401:
-        given = "" if error.code == "token_missing" else ', error="invalid_token"'
+        bad = error.code in ("token_invalid", "token_expired")
+        given = ', error="invalid_token"' if bad else ""
         return {"WWW-Authenticate": f'Bearer realm="ozg-gateway"{given}'}
+    if error.status == 405 and (allowed := error.findings[0].allowed):
+        return {"Allow": allowed}
     if error.retry_after is not None:
         return {"Retry-After": str(error.retry_after)}
     return {}

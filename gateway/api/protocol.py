@@ -16,7 +16,9 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from gateway.api import problems
+from gateway.api.limits import headers_too_large
 from gateway.api.middleware import SECURITY_HEADERS
+from gateway.errors import Refused
 from gateway.intake.refusals import refused
 from gateway.settings import Limits
 
@@ -89,19 +91,27 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._in_header and not self.transport.is_closing():
             self._refuse("sender_too_slow")
 
+    def _refused(self, code: str) -> Refused:
+        if code == "headers_too_large":
+            return headers_too_large(self._limits)
+        if code == "sender_too_slow":
+            return refused(code, allowed=f"≤ {self._limits.header_seconds:g} s")
+        return refused(code)
+
     def _refuse(self, code: str) -> None:
         self._stop_timer()
         self._unset_keepalive_if_required()
         if self.cycle is None or self.cycle.response_complete:
-            self.transport.write(raw_problem(code))
+            self.transport.write(raw_problem(self._refused(code)))
         # Else an answer is under way on this connection, and nothing may be written into it.
         self.transport.close()
 
 
-def raw_problem(code: str) -> bytes:
-    """A whole HTTP/1.1 answer for a refusal that never reached the application."""
-    refusal = refused(code)
-    body = json.dumps(problems.document(refusal, str(uuid4())), ensure_ascii=False).encode()
+def raw_problem(refusal: Refused) -> bytes:
+    """A whole HTTP/1.1 answer for a refusal that never reached the application; it has its line in the log."""
+    request_id = str(uuid4())
+    problems.record(refusal, request_id)
+    body = json.dumps(problems.document(refusal, request_id), ensure_ascii=False).encode()
     headers = [
         (b"content-type", problems.MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),

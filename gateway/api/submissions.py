@@ -19,10 +19,12 @@ from starlette.types import Receive
 from gateway.api import openapi
 from gateway.api.answers import accepted_document, all_delivered, json_response, status_document
 from gateway.api.context import Api, api_of
+from gateway.api.parameters import DECLARED_ONLY, check_names, refusal_of
 from gateway.ids import new_id
 from gateway.intake.multipart import MultipartReader, boundary_of
-from gateway.intake.refusals import finding, refused
+from gateway.intake.refusals import refused
 from gateway.intake.rest import Received, Reception, content_digest
+from gateway.services import identifiers_of, open_to
 from gateway.store import SubmissionView
 from gateway.submission import Kind, Submission
 
@@ -50,6 +52,9 @@ class Parameters(BaseModel):
     service: Annotated[str | None, Field(max_length=255)] = None
     case_id: Annotated[str | None, Field(alias="caseId", pattern=CASE_ID)] = None
     kind: Kind | None = None
+
+
+_PARAMETERS = tuple(field.alias or name for name, field in Parameters.model_fields.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ async def submit(request: Request) -> Response:
     return json_response(accepted_document(accepted, duplicate_of=duplicate_of), status=202, headers=headers)
 
 
-@router.get("/v1/submissions/{submission_id}", **openapi.STATUS)
+@router.get("/v1/submissions/{submission_id}", dependencies=[DECLARED_ONLY], **openapi.STATUS)
 async def status(request: Request, submission_id: str) -> Response:
     """What became of a submission: of one's own, or of one's own department's."""
     api = api_of(request)
@@ -95,7 +100,7 @@ async def status(request: Request, submission_id: str) -> Response:
     return json_response(status_document(await visible(api, client, submission_id)))
 
 
-@router.get("/v1/submissions", **openapi.MATTER)
+@router.get("/v1/submissions", dependencies=[DECLARED_ONLY], **openapi.MATTER)
 async def matter(request: Request, case_id: Annotated[str, Query(alias="caseId", pattern=CASE_ID)]) -> Response:
     """Everything that belongs to one matter, as far as it is visible to the caller."""
     api = api_of(request)
@@ -138,7 +143,7 @@ def _order(request: Request) -> Order:
         if not _KEY.fullmatch(key):
             raise refused("parameter_invalid", path="Idempotency-Key", allowed="1…255 visible ASCII characters")
     if parameters.case_id is None and parameters.kind not in (None, "new"):
-        raise refused("parameter_invalid", path="kind", allowed="caseId")
+        raise refused("parameter_missing", path="caseId", allowed="kind=new")
     traceparent = request.headers.get("traceparent", "")
     return Order(
         parameters.service,
@@ -152,13 +157,11 @@ def _order(request: Request) -> Order:
 def _parameters(request: Request) -> Parameters:
     if not request.scope["query_string"]:
         return Parameters()
+    check_names(request, _PARAMETERS)
     try:
         return Parameters.model_validate(dict(request.query_params))
     except ValidationError as error:
-        names = sorted({str(fault["loc"][0]) for fault in error.errors(include_input=False)})
-        raise refused(
-            "parameter_invalid", findings=[finding("parameter_invalid", path=name) for name in names]
-        ) from None
+        raise refusal_of(error.errors(include_input=False, include_url=False)) from None
 
 
 async def _receive(
@@ -209,10 +212,15 @@ def _submission(
     received_at = api.gateway.clock()
     identifier = order.service or metadata.service_identifier
     service, _ = api.gateway.packages.find_service(
-        schema_uri=metadata.schema_uri, identifier=identifier, channel="rest", today=received_at.date()
+        schema_uri=metadata.schema_uri,
+        identifier=identifier,
+        channel="rest",
+        client=client,
+        today=received_at.date(),
     )
-    if client.services is not None and service.name not in client.services:
-        raise refused("service_not_allowed")
+    if not open_to(client, [service]):
+        own = open_to(client, api.gateway.packages.services.values())
+        raise refused("service_not_allowed", path="service", allowed=identifiers_of(own))
     submission = Submission(
         submission_id=submission_id,
         channel="rest",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -21,6 +21,8 @@ from gateway.intake.filenames import is_safe
 from gateway.intake.refusals import finding, refused
 from xoev_schemas.documents import JsonDocument, Limits, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
+from xoev_schemas.json_schema import member_names
+from xoev_schemas.places import Names
 
 _VERSION = re.compile(
     r"https://schema\.fitko\.de/fit-connect/(?:schemas/)?metadata/((\d{1,3}\.\d{1,3})\.\d{1,3})/metadata\.schema\.json"
@@ -64,7 +66,7 @@ def read_metadata(data: bytes, *, json_depth: int = 64) -> Metadata:
     try:
         document = parse(data, "application/json", Limits(json_depth=json_depth))
     except Unreadable as error:
-        raise refused("metadata_invalid", findings=error.findings) from None
+        raise refused("metadata_invalid", findings=[_unreadable(fault) for fault in error.findings]) from None
     assert isinstance(document, JsonDocument)
     value = document.value
     version = _version(value)
@@ -84,6 +86,11 @@ def schema(version: str) -> dict[str, Any]:
 
 
 @cache
+def _member_names(version: str) -> frozenset[str]:
+    return member_names(schema(version))
+
+
+@cache
 def _validator(version: str) -> Any:
     return jsonschema_rs.Draft202012Validator(schema(version), validate_formats=True)
 
@@ -94,28 +101,46 @@ def _version(value: Any) -> str:
         return "1.0.0"
     match = _VERSION.fullmatch(declared) if isinstance(declared, str) else None
     if match is None or match[2] not in _SCHEMA_FILES:
-        raise refused("metadata_version_unknown", path="metadata#/$schema", allowed=", ".join(_SCHEMA_FILES))
+        raise refused("metadata_version_unknown", path="/$schema", allowed=", ".join(_SCHEMA_FILES))
     return match[1]
 
 
+def _unreadable(fault: Finding) -> Finding:
+    """The parser speaks of data; here it is the part of that name's neighbour that cannot be read."""
+    text = Text(f"Die Metadaten sind nicht lesbar. {fault.text.de}", f"The metadata cannot be read. {fault.text.en}")
+    return replace(fault, path="metadata", text=text)
+
+
 def _faults(value: Any, version: str) -> Iterable[Finding]:
+    names = Names(_member_names(version))
     for error in _validator(version).iter_errors(value):
-        pointer = "".join(f"/{step}" for step in error.instance_path)
         keyword = str(error.schema_path[-1]) if error.schema_path else ""
-        allowed = _allowed(error)
-        yield Finding(
-            f"metadata.{_CODES.get(keyword, 'not_allowed')}",
-            "error",
-            "convention",
-            _TEXTS.get(keyword, _NOT_ALLOWED),
-            path=f"metadata#{pointer}",
-            allowed=allowed,
-            remedy=Text("Berichtigen Sie diese Stelle der Metadaten.", "Correct this place of the metadata."),
-            source=_SOURCE.format(version=version),
-        )
+        for path in _places(error):
+            yield Finding(
+                f"metadata.{_CODES.get(keyword, 'not_allowed')}",
+                "error",
+                "convention",
+                _TEXTS.get(keyword, _NOT_ALLOWED),
+                path=names.pointer(path),
+                allowed=_allowed(error),
+                remedy=Text("Berichtigen Sie diese Stelle der Metadaten.", "Correct this place of the metadata."),
+                source=_SOURCE.format(version=version),
+            )
 
 
-_NOT_ALLOWED = Text("Dieser Wert ist hier nicht zulässig.", "This value is not allowed here.")
+def _places(error: Any) -> list[list[str | int]]:
+    """A missing member is where it should be, an unknown one where it is; every other fault where the value is."""
+    path = list(error.instance_path)
+    if (missing := getattr(error.kind, "property", None)) is not None:
+        return [[*path, missing]]
+    return [[*path, name] for name in getattr(error.kind, "unexpected", ())] or [path]
+
+
+_NOT_ALLOWED = Text("Dieser Wert ist in den Metadaten nicht zulässig.", "This value is not allowed in the metadata.")
+_FORM = Text(
+    "Eine Angabe der Metadaten hat nicht die verlangte Form.",
+    "A value in the metadata does not have the required form.",
+)
 _CODES = {
     "required": "member_missing",
     "additionalProperties": "member_unknown",
@@ -124,11 +149,13 @@ _CODES = {
     "pattern": "format_wrong",
 }
 _TEXTS = {
-    "required": Text("Eine verlangte Angabe fehlt.", "A required member is missing."),
-    "additionalProperties": Text("Eine Angabe ist hier nicht vorgesehen.", "A member is not meant to be here."),
-    "type": Text("Die Angabe hat den falschen Datentyp.", "The value has the wrong type."),
-    "format": Text("Die Angabe hat nicht die verlangte Form.", "The value does not have the required form."),
-    "pattern": Text("Die Angabe hat nicht die verlangte Form.", "The value does not have the required form."),
+    "required": Text("In den Metadaten fehlt eine verlangte Angabe.", "A required member of the metadata is missing."),
+    "additionalProperties": Text(
+        "Eine Angabe ist in den Metadaten nicht vorgesehen.", "A member is not meant to be in the metadata."
+    ),
+    "type": Text("Eine Angabe der Metadaten hat den falschen Datentyp.", "A value in the metadata has the wrong type."),
+    "format": _FORM,
+    "pattern": _FORM,
 }
 
 
@@ -153,8 +180,8 @@ def _beyond_the_schema(value: dict[str, Any]) -> Iterable[Finding]:
             "metadata.data_missing",
             "error",
             "convention",
-            Text("Die Fachdaten sind nicht beschrieben.", "The data is not described."),
-            path="metadata#/contentStructure/data",
+            Text("Die Metadaten beschreiben keine Fachdaten.", "The metadata describe no data."),
+            path="/contentStructure/data",
             remedy=Text(
                 "Beschreiben Sie die Fachdaten unter contentStructure.data.",
                 "Describe the data in contentStructure.data.",
@@ -163,7 +190,7 @@ def _beyond_the_schema(value: dict[str, Any]) -> Iterable[Finding]:
     seen: set[str] = set()
     for index, attachment in enumerate(structure["attachments"]):
         identifier = attachment["attachmentId"].lower()
-        path = f"metadata#/contentStructure/attachments/{index}"
+        path = f"/contentStructure/attachments/{index}"
         if identifier in seen:
             yield finding("attachment_duplicate", path=f"{path}/attachmentId")
         seen.add(identifier)

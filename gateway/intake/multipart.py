@@ -54,6 +54,7 @@ class MultipartReader:
     def __init__(self, boundary: bytes, sink: PartSink) -> None:
         self._sink = sink
         self._ended = False
+        self._part = ""
         self._headers: dict[bytes, bytes] = {}
         self._field = self._value = b""
         self._parser = MultipartParser(
@@ -65,7 +66,7 @@ class MultipartReader:
                 "on_header_end": self._on_header_end,
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": lambda data, start, end: sink.write(data[start:end]),
-                "on_part_end": sink.end,
+                "on_part_end": self._on_part_end,
                 "on_end": self._on_end,
             },
         )
@@ -78,9 +79,13 @@ class MultipartReader:
             raise refused("multipart_malformed") from None
 
     def finish(self) -> None:
-        """The body is over; without the closing boundary it was cut short."""
+        """The body is over; without the closing boundary it was cut short. The refusal says in which part."""
         if not self._ended:
-            raise refused("multipart_malformed")
+            raise refused("multipart_malformed", path=self._part)
+
+    def _on_part_end(self) -> None:
+        self._sink.end()
+        self._part = ""
 
     def _on_end(self) -> None:
         self._ended = True
@@ -115,3 +120,4 @@ class MultipartReader:
             raise refused("multipart_malformed", allowed="UTF-8") from None
         media_type, _ = parse_options_header(self._headers.get(b"content-type", b""))
         self._sink.begin(PartHeader(name, filename, media_type.decode("latin-1")))
+        self._part = name  # one that the sink knows

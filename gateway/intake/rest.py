@@ -80,7 +80,7 @@ class Reception:
         part = self._part()
         part.size += len(data)
         if part.size > part.limit:
-            raise refused("body_too_large", path=part.header.name, allowed=f"{part.limit} bytes")
+            raise refused("body_too_large", path=part.header.name, allowed=f"≤ {part.limit} bytes")
         if part.kept is not None:
             part.kept += data
         part.writer.write(data)
@@ -103,7 +103,7 @@ class Reception:
         """Compare what came with what the metadata announce."""
         for name in ("metadata", "data"):
             if name not in self._single:
-                raise refused("part_missing", path=name)
+                raise refused("part_missing", path=name, allowed="metadata, data, attachment")
         metadata = self._metadata
         assert metadata is not None
         self._check_data(metadata)
@@ -154,7 +154,7 @@ class Reception:
 
     def _check_count(self, count: int) -> None:
         if count > self._limits.attachments:
-            raise refused("body_too_large", path="attachment", allowed=f"{self._limits.attachments} attachments")
+            raise refused("body_too_large", path="attachment", allowed=f"≤ {self._limits.attachments} attachments")
 
     def _check_data(self, metadata: Metadata) -> None:
         header, part = self._single["data"]

@@ -264,11 +264,19 @@ def test_without_credentials_the_answer_says_how_to_get_in(sender: Sender) -> No
     assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-@pytest.mark.parametrize("value", ["Basic abc", "Bearer", "Bearer  ", "Bearer abc", "bearer a.b.c"])
+@pytest.mark.parametrize("value", ["Bearer", "Bearer  ", "Bearer abc", "bearer a.b.c"])
 def test_bad_credentials_are_refused(sender: Sender, value: str) -> None:
     answer = sender.http.get("/v1/services", headers={"Authorization": value})
     assert code_of(answer) == (401, "token_invalid")
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
+
+
+def test_another_way_of_authentication_is_told_which_ones_there_are(sender: Sender) -> None:
+    answer = sender.http.get("/v1/services", headers={"Authorization": "Basic YTpi"})
+
+    assert code_of(answer) == (401, "authentication_unsupported")
+    assert answer.headers["www-authenticate"] == 'Bearer realm="ozg-gateway"'
+    assert answer.json()["findings"][0]["allowed"] == "Bearer"
 
 
 def test_an_expired_token_is_refused_as_expired(sender: Sender) -> None:

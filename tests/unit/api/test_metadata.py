@@ -175,13 +175,34 @@ def test_every_fault_is_told_at_once_with_its_place_and_without_its_value() -> N
         read_metadata(json.dumps(value).encode())
     found = {(f.path, f.code) for f in caught.value.findings}
     assert found == {
-        ("metadata#/contentStructure/data/hash/content", "metadata.format_wrong"),
-        ("metadata#/contentStructure/attachments/0/purpose", "metadata.not_allowed"),
-        ("metadata#/replyChannel/eMail", "metadata.member_missing"),
-        ("metadata#/author", "metadata.member_missing"),
+        ("/contentStructure/data/hash/content", "metadata.format_wrong"),
+        ("/contentStructure/attachments/0/purpose", "metadata.not_allowed"),
+        ("/replyChannel/eMail/address", "metadata.member_missing"),
+        ("/author/product", "metadata.member_missing"),
     }
     assert CANARY not in json.dumps([f.as_dict() for f in caught.value.findings])
     assert {f.allowed for f in caught.value.findings} >= {"address", "product", "form, attachment, report, data"}
+
+
+def test_an_unknown_member_is_named_only_if_it_is_nearly_one_of_the_schemas() -> None:
+    value = metadata(b"x", "application/xml", additionalReferenceInfo={"senderReferenc": "1", CANARY: "1"})
+    with pytest.raises(Refused) as caught:
+        read_metadata(json.dumps(value).encode())
+
+    assert {f.path for f in caught.value.findings if f.code == "metadata.member_unknown"} == {
+        "/additionalReferenceInfo/senderReferenc",
+        "/additionalReferenceInfo/*",
+    }
+
+
+@pytest.mark.parametrize("data", [b"{", b'{"a": 1, "a": 2}', b"\xff", b""])
+def test_metadata_that_cannot_be_read_are_called_metadata(data: bytes) -> None:
+    with pytest.raises(Refused) as caught:
+        read_metadata(data)
+
+    [fault] = caught.value.findings
+    assert (caught.value.code, fault.path, fault.layer) == ("metadata_invalid", "metadata", "parse")
+    assert fault.text.de.startswith("Die Metadaten sind nicht lesbar.")
 
 
 def test_amounts_stay_numbers_that_json_can_keep() -> None:
