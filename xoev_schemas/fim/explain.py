@@ -78,7 +78,7 @@ def _explained(finding: Finding, schema: DataSchema, where: Mapping[str, Trail])
     sentence = _SENTENCES.get(finding.code)
     if sentence is None or not place.trail or place.rest:
         return finding
-    return _told(finding, schema, sentence(place.trail), place.trail)
+    return _told(finding, schema, sentence(place.trail, finding), place.trail, _REMEDIES.get(finding.code))
 
 
 def _told(finding: Finding, schema: DataSchema, text: Text, about: Trail, remedy: Text | None = None) -> Finding:
@@ -208,32 +208,45 @@ _OTHER_NAMES = Text(
 # --- a value or a number is wrong ----------------------------------------------------------------------------------
 
 
-def _value_text(trail: Trail) -> Text:
+def _value_text(trail: Trail, finding: Finding) -> Text:
     name, expected = named(trail), expectation(trail[-1].element)
+    if finding.allowed == "type array":
+        return Text(
+            f"Die Angabe {name.de} muss als Liste stehen, auch wenn es nur eine ist.",
+            f"{name.en} must stand as a list, even a single one.",
+        )
+    if finding.code == "schema.value" and finding.found is None:  # only a list or an object of JSON has no masked value
+        return Text(
+            f"Die Angabe {name.de} ist eine Liste oder ein Objekt. Erwartet wird {expected.de}.",
+            f"{name.en} is a list or an object. Expected is {expected.en}.",
+        )
     return Text(
         f"Der Wert von {name.de} ist nicht zulässig. Erwartet wird {expected.de}.",
         f"The value of {name.en} is not allowed. Expected is {expected.en}.",
     )
 
 
-def _number_text(trail: Trail) -> Text:
+def _number_text(trail: Trail, _finding: Finding) -> Text:
     name, times = named(trail), number(trail[-1])
     return Text(f"Die Angabe {name.de} muss {times.de} vorkommen.", f"{name.en} must occur {times.en}.")
 
 
-def _other_text(trail: Trail) -> Text:
+def _other_text(trail: Trail, finding: Finding) -> Text:
     """In JSON, a choice that is not made, or made twice, has no keyword of its own."""
     element = trail[-1].element
     if isinstance(element, Group) and element.choice:
         where = holder(element)
         return Text(f"Genau eine Angabe darf {where.de} stehen.", f"Exactly one thing may stand {where.en}.")
-    return _value_text(trail)
+    return _value_text(trail, finding)
 
 
-_SENTENCES: Mapping[str, Callable[[Trail], Text]] = {
+_SENTENCES: Mapping[str, Callable[[Trail, Finding], Text]] = {
     "schema.value": _value_text,
     "schema.enumeration": _value_text,
     "schema.unexpected_content": _value_text,
     "schema.count": _number_text,
     "schema.other": _other_text,
+}
+_REMEDIES: Mapping[str, Text] = {
+    "schema.count": Text("Ergänzen oder entfernen Sie Einträge.", "Add or remove entries."),
 }

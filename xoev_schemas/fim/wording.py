@@ -13,7 +13,7 @@ _LONGEST_LABEL = 60
 _LONGEST_HELP = 240
 _MOST_VALUES = 6
 _MOST_BASES = 2
-_LAW = re.compile(r"§|\bArt(?:\.|ikel)")
+_LAW = re.compile(r"§|\bArt(?:\.|ikel)|VwV")
 
 
 def title(element: Field | Group) -> str:
@@ -66,7 +66,7 @@ def expectation(element: Field | Group) -> Text:
 
 def _selection(field: Field) -> Text:
     if field.values:
-        shown = [f"{value.code} („{shorten(value.name, 60)}“)" for value in field.values[:_MOST_VALUES]]
+        shown = [f"{value.code} („{shortened(value.name, 60)}“)" for value in field.values[:_MOST_VALUES]]
         more = len(field.values) - len(shown)
         listed = ", ".join(shown)
         rest_de = f" und {more} weitere" if more else ""
@@ -126,31 +126,34 @@ def _range(least: object, most: object, unit: Text) -> Text | None:
 
 def background(position: Position) -> Text:
     """The help text, shortened, and the legal basis, in sentences to put behind a remedy; empty where there is none."""
-    help_text = _shortened(" ".join(position.element.help.split()))
-    sentences = [(f"Hilfetext: „{help_text}“", f"Help text (German): “{help_text}”")] if help_text else []
+    sentences = []
+    if help_text := shortened(position.element.help):
+        end = "" if help_text.endswith((".", "!", "?", "…")) else "."
+        sentences.append(Text(f"Hilfetext: „{help_text}{end}“", f"Help text (German): “{help_text}{end}”"))
     bases = _bases((*position.legal_basis, *position.element.legal_basis))
-    law = [basis for basis in bases if _LAW.search(basis)]
-    if law:
+    if law := [basis for basis in bases if _LAW.search(basis)]:
         listed = "; ".join(law[:_MOST_BASES])
-        sentences.append((f"Rechtsgrundlage: {listed}", f"Legal basis: {listed}"))
+        sentences.append(Text(f"Rechtsgrundlage: {listed}.", f"Legal basis: {listed}."))
     elif bases:
         listed = "; ".join(bases[:_MOST_BASES])
-        sentences.append((f"Bezug: {listed}", f"Reference: {listed}"))
-    return Text(" ".join(f" {de}." for de, _ in sentences).strip(), " ".join(f" {en}." for _, en in sentences).strip())
+        sentences.append(Text(f"Bezug: {listed}.", f"Reference: {listed}."))
+    return joined(*sentences)
 
 
 def _bases(bases: Iterable[Basis]) -> list[str]:
     """Each once, in order."""
-    return list(dict.fromkeys(_shortened(" ".join(basis.text.split())).rstrip(".") for basis in bases))
+    return list(dict.fromkeys(shortened(basis.text).rstrip(".") for basis in bases))
 
 
-def _shortened(text: str) -> str:
-    """At most 240 characters, cut between words."""
-    if len(text) <= _LONGEST_HELP:
-        return text
-    return text[:_LONGEST_HELP].rpartition(" ")[0].rstrip(" .,;:") + " …"
+def shortened(text: str, most: int = _LONGEST_HELP) -> str:
+    """On one line, of at most so many characters, cut between words."""
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[:most].rpartition(" ")[0].rstrip(" .,;:") + " …"
 
 
-def joined(first: Text, second: Text) -> Text:
-    """Two sentences one after the other."""
-    return Text(f"{first.de} {second.de}".strip(), f"{first.en} {second.en}".strip())
+def joined(*sentences: Text) -> Text:
+    """Sentences one after the other."""
+    return Text(
+        " ".join(sentence.de for sentence in sentences if sentence.de),
+        " ".join(sentence.en for sentence in sentences if sentence.en),
+    )
