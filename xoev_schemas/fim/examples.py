@@ -6,6 +6,7 @@ For tests, and for samples of a new service. Everything in them is invented.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -124,7 +125,7 @@ def _number(field: Field, random: Random) -> Decimal | int:
     low, high = (Decimal(bound) if bound else None for bound in _bounds(field))
     if low is None:
         low = Decimal(0) if high is None else high - 100
-    first, last = -int(-low // 1), int((low + 100 if high is None else high) // 1)
+    first, last = math.ceil(low), math.floor(low + 100 if high is None else high)
     return random.randint(first, last) if first <= last else low
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 from xoev_schemas.fim import DataSchema, element_name, read_xdf
@@ -93,9 +94,9 @@ def code_list(uri: str, version: str = "", key: str = "") -> str:
     )
 
 
-def source_of(xsd: bytes, key: str) -> XsdSource:
+def source_of(xsd: bytes) -> XsdSource:
     """An XSD as the registry compiles those of FIM: anchors, literals in XML Schema, are taken off the patterns."""
-    return XsdSource(key, "schema.xsd", {"schema.xsd": xsd}, strip_anchors=True)
+    return XsdSource(sha256(xsd).hexdigest(), "schema.xsd", {"schema.xsd": xsd}, strip_anchors=True)
 
 
 def name_of(schema: DataSchema) -> str:
