@@ -6,24 +6,25 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from adapters.amqp.adapter import AmqpSettings
-from adapters.base import Adapter, Request, Retryable, TargetConfig
+from adapters.base import Adapter, FailureClass, Request, Retryable, TargetConfig
 from adapters.http import HttpSettings
 from adapters.rest.adapter import RestProbe, RestSettings
 from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
+from gateway.delivery.words import CLASSES, REMEDIES, explain
 from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
 _CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
-_OURS = re.compile(r"(?:xml|json|media_type|codelist|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+")
+_OURS = re.compile(r"(?:xml|json|media_type|codelist|fim|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+")
 _WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
 _FILES = (".yaml", ".json", ".xml", ".lock")
 """Endings of string constants that look like a code and name a file."""
@@ -110,6 +111,17 @@ def test_the_page_on_findings_has_every_code_that_an_attempt_can_carry() -> None
     made = codes(_WIRE, "adapters")
     written = {code for code in documented(ATTEMPTS) if _WIRE.fullmatch(code)}
     assert written == made
+
+
+def test_every_code_that_an_attempt_can_carry_has_words_in_both_languages() -> None:
+    silent = {code for code in codes(_WIRE, "adapters") if explain(code) is None}
+    varying = {"http.503", "oauth.http.500", "oauth.tcp.refused", "probe.http.read_timeout", "bug.KeyError"}
+    assert silent | {code for code in varying if explain(code) is None} == set()
+
+
+def test_every_class_of_failure_has_words_and_a_remedy_or_the_common_one() -> None:
+    assert set(CLASSES) == {*get_args(FailureClass), "clarify"}
+    assert set(REMEDIES) <= set(CLASSES)
 
 
 @pytest.mark.parametrize(

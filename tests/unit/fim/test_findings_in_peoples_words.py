@@ -187,13 +187,15 @@ def test_a_question_of_several_lines_is_called_by_the_editors_name() -> None:
     assert position.element.label == "Abweichung"
 
 
-def test_names_of_a_published_schema_are_those_of_its_form(test_data: Path) -> None:
+def test_a_finding_on_a_published_schema_reads_as_the_documentation_shows(test_data: Path) -> None:
     read = published(test_data, "S00000000364V1.0.0")
     data = (test_data / "fim" / "instances" / "invalid-plz_S00000000364V1.0.0.json").read_bytes()
     compiled = CompiledJsonSchema(to_json_schema(read, versioned_names=True), "test")
     (finding,) = explain(compiled.findings(parse_json(data).value), read)
+    page = (Path(__file__).resolve().parents[3] / "docs" / "explanation" / "fim.md").read_text(encoding="utf-8")
     assert finding.text.de.startswith("Der Wert von „Postleitzahl“, Gruppe „Straßenanschrift“ (F60000000246)")
-    assert "Hilfetext: „Geben Sie die Postleitzahl des Ortes an, Beispiel 10115.“" in finding.remedy.de
+    assert f"> {finding.text.de}\n" in page
+    assert f"> {finding.remedy.de}\n" in page
 
 
 def test_findings_that_are_not_about_the_schema_stay_as_they_are() -> None:
