@@ -52,10 +52,13 @@ def emit(document: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table for people. Cells are text as it is: no markup from data is ever interpreted."""
+    """A table for people. Cells are text as it is: no markup from data is ever interpreted.
+
+    The first column is never broken: it holds what a reader copies.
+    """
     view = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        view.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        view.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
         view.add_row(*(RichText("" if cell is None else str(cell)) for cell in row))
     out.print(view)

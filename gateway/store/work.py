@@ -323,7 +323,7 @@ def _store_wait(change: Change, current: Delivery, outcome: Wait, prefix: str) -
 
 
 def _waiting(due_at: datetime, why: str, rung: str | None) -> dict[str, Any]:
-    return {"why": why, "rung": rung, "dueAt": due_at.isoformat()}
+    return {"why": why, "rung": rung, "dueAt": due_at.isoformat().replace("+00:00", "Z")}
 
 
 def _end_attempt(

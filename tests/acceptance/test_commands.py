@@ -24,7 +24,7 @@ BAD = str(SAMPLES / "invalid-city-missing-xml" / "data.xml")
 COMMANDS = [
     "", "run", "demo", "serve", "work", "relay", "validate", "map", "send", "check", "services list", "services test",
     "schemas list", "schemas import", "schemas show", "dead list", "dead show", "dead redrive", "dead discard",
-    "dead restore", "case show", "token", "db upgrade", "keys create",
+    "dead restore", "case show", "targets", "deliveries list", "token", "db upgrade", "keys create",
 ]  # fmt: skip
 
 
@@ -188,24 +188,25 @@ def test_an_operator_finds_mends_and_gives_up_dead_letters(shell: Shell, gateway
     letters: list[dict[str, Any]] = []
     while len(letters) < 2:
         letters = shell.json("dead", "list")
-    first, second = (letter["delivery_id"] for letter in letters)
+    first, second = (letter["deliveryId"] for letter in letters)
 
     # When the operator looks, and tries without --yes or without a reason
     shown = shell.json("dead", "show", first)
-    assert (shown["failure"], shown["submission"]["submission_id"]) == ("expired", answer["submissionId"])
-    assert shell.json("dead", "redrive", first) == {"redriven": 0, "selected": 1, "dryRun": True}
+    assert (shown["class"], shown["submission"]["submissionId"]) == ("expired", answer["submissionId"])
+    tried = shell.json("dead", "redrive", first)
+    assert (tried["redriven"], tried["selected"], tried["dryRun"]) == (0, 1, True)
     silent = shell.run("dead", "redrive", first, "--yes")
     assert silent.returncode == 2
     assert "--reason" in silent.stderr
 
     # Then nothing happened; with both it does, and is recorded
     assert shell.json("dead", "discard", second, "--yes", "--reason", "entered twice")["discarded"] == 1
-    assert [d["delivery_id"] for d in shell.json("dead", "list", "--state", "discarded")] == [second]
-    assert shell.json("dead", "restore", second, "--reason", "a mistake") == {"restored": 1}
+    assert [d["deliveryId"] for d in shell.json("dead", "list", "--state", "discarded")] == [second]
+    assert shell.json("dead", "restore", second, "--reason", "a mistake")["restored"] == 1
     assert shell.json("dead", "redrive", first, "--yes", "--reason", "the system is back")["redriven"] == 1
     for known in (answer["submissionId"], answer["caseId"], first):
         (case,) = shell.json("case", "show", known)
-        assert case["submission_id"] == answer["submissionId"]
+        assert case["submissionId"] == answer["submissionId"]
     reasons = [e["details"].get("reason") for e in case["events"]]
     assert {"entered twice", "a mistake", "the system is back"} <= set(reasons)
     assert shell.run("case", "show", "AZ-0").returncode == 1

@@ -1,0 +1,308 @@
+"""What operators type: what waits and why, dead letters in words, and every wrong word refused with the right ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from intake_support import SERVICE, Sender, open_sender
+
+from adapters.base import Permanent, Retryable
+from gateway.cli import run
+from gateway.delivery import Dead, Delivery
+from gateway.delivery.breaker import Circuit
+from gateway.delivery.verdicts import dead, expired
+from gateway.store import AttemptStart, Claimed, Store
+
+SECRET = "geheim-4711"
+NOBODY = "00000000-0000-4000-8000-000000000000"
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+
+
+@dataclass
+class Desk:
+    """An installation, and the command line in front of it."""
+
+    sender: Sender
+    config: Path
+    capture: pytest.CaptureFixture[str]
+
+    @property
+    def store(self) -> Store:
+        return self.sender.gateway.store
+
+    def type(self, *words: str) -> tuple[int, str, str]:
+        """(exit code, stdout, stderr)"""
+        code = run([*words, "--config", str(self.config)])
+        done = self.capture.readouterr()
+        return code, done.out, done.err
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        returned, shown, complained = self.type(*words, "--json")
+        assert returned == code, complained
+        return json.loads(shown)
+
+    def delivery(self, target: str = "hundesteuer") -> Delivery:
+        submission = self.sender.send().json()["submissionId"]
+        (found,) = [d for d in self.store.view(submission).deliveries if d.target == target]
+        return self.store.delivery(found.delivery_id)
+
+    def dies(self, outcome: Dead, target: str = "hundesteuer") -> str:
+        claim = self.store.claim(self.delivery(target).delivery_id, "w", 60).result(30)
+        assert isinstance(claim, Claimed)
+        attempt = self.store.start_attempt(claim.delivery, AttemptStart("w", "v", "c", "r", False)).result(30)
+        self.store.finish(claim.delivery, attempt, outcome).result(30)
+        return claim.delivery.delivery_id
+
+    def goes_away(self, target: str) -> datetime:
+        """When it may be probed next."""
+        now = datetime.now(UTC)
+        circuit = Circuit().failed("auth", "http.401", now, timedelta(hours=1))
+        self.store.set_circuit(target, circuit.as_dict()).result(30)
+        assert circuit.probe_at is not None
+        return circuit.probe_at
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    config = tmp_path / "gateway.yaml"
+    queue = {"url": f"amqp://user:{SECRET}@127.0.0.1:5672/statistik?key={SECRET}"}
+    settings = {"home": str(tmp_path / "var"), "services": [SERVICE], "targets": {"hundestatistik": queue}}
+    config.write_text(json.dumps(settings), encoding="utf-8")
+    with contextlib.contextmanager(open_sender)(tmp_path / "var") as sender:
+        yield Desk(sender, config, capsys)
+
+
+# ------------------------------------------------------------------------------------------------ what waits and why
+
+
+def test_targets_shows_who_is_away_since_when_why_and_what_waits_for_it(desk: Desk) -> None:
+    waiting = desk.delivery()
+    probe = desk.goes_away("hundesteuer")
+    desk.store.park(waiting.delivery_id, "auth", "http.401").result(30)
+    desk.dies(dead(Permanent("http.422")))
+
+    by_name = {t["target"]: t for t in desk.json("targets")}
+
+    assert set(by_name) == {"hundesteuer", "eakte-stadtkasse", "hundestatistik"}
+    away = by_name["hundesteuer"]
+    assert away["adapter"] == "soap"
+    assert away["circuit"]["state"] == "open"
+    assert (away["circuit"]["class"], away["circuit"]["code"]) == ("auth", "http.401")
+    assert datetime.fromisoformat(away["circuit"]["nextProbeAt"]) == probe
+    assert away["deliveries"] == {"queued": 0, "delivering": 0, "waiting": 1, "unknown": 0, "dead": 1}
+    assert datetime.fromisoformat(away["oldestSince"]) == waiting.first_due
+    assert by_name["eakte-stadtkasse"]["circuit"]["state"] == "closed"
+    assert by_name["eakte-stadtkasse"]["deliveries"]["queued"] == 2
+    code, shown, _ = desk.type("targets")
+    assert code == 0
+    assert "auth: http.401 (HTTP status 401.)" in " ".join(shown.split())
+
+
+def test_deliveries_list_says_what_each_waits_for_and_when_it_gives_up(desk: Desk) -> None:
+    parked = desk.delivery()
+    probe = desk.goes_away("hundesteuer")
+    desk.store.park(parked.delivery_id, "auth", "http.401").result(30)
+    opening = datetime.now(UTC) + timedelta(hours=8)
+    shut = desk.delivery("eakte-stadtkasse")
+    desk.store.postpone(shut.delivery_id, opening, "hours", None).result(30)
+
+    (first,) = desk.json("deliveries", "list", "--target", "hundesteuer", "--state", "waiting")
+    (second,) = desk.json("deliveries", "list", "--target", "eakte-stadtkasse", "--state", "waiting")
+
+    assert (first["deliveryId"], first["waitsFor"], first["dueAt"]) == (parked.delivery_id, "circuit", None)
+    assert (first["class"], first["code"], first["attempts"]) == ("auth", "http.401", 0)
+    assert datetime.fromisoformat(first["nextProbeAt"]) == probe
+    assert datetime.fromisoformat(first["givesUpAt"]) == parked.first_due + timedelta(days=3)
+    assert first["why"] == {"de": "bis das Ziel wieder antwortet", "en": "for the target to answer again"}
+    assert (second["waitsFor"], second["givesUpAt"]) == ("hours", None)
+    assert datetime.fromisoformat(second["dueAt"]) == opening
+    assert len(desk.json("deliveries", "list")) == 6
+    assert len(desk.json("deliveries", "list", "--limit", "2")) == 2
+    assert desk.json("deliveries", "list", "--state", "dead") == []
+    _, shown, _ = desk.type("deliveries", "list", "--lang", "de")
+    assert "antwortet" in shown
+    assert "answer" not in shown
+
+
+# ------------------------------------------------------------------------------------------------- what was mistyped
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["dead", "list", "--state", "opne"], ["open", "redriven", "discarded", "all"]),
+        (["dead", "list", "--failure", "unavailible"], ["Did you mean unavailable?", "rejected_by_target"]),
+        (["dead", "list", "--target", "hundesteur"], ["Did you mean hundesteuer?", "eakte-stadtkasse"]),
+        (["dead", "list", "--service", "hundesteuer-anmeldun"], [f"Did you mean {SERVICE}?"]),
+        (["dead", "list", "--limit", "0"], ["limit"]),
+        (["dead", "list", "--limit", "-1"], ["limit"]),
+        (["dead", "show", "not-an-id"], ["not-an-id", "gateway dead list"]),
+        (["dead", "redrive", "not-an-id"], ["not-an-id", "gateway dead list"]),
+        (["dead", "redrive", NOBODY, "--yes", "--reason", "r"], [NOBODY]),
+        (["dead", "redrive", "--target", "nobody"], ["hundesteuer"]),
+        (["dead", "redrive"], ["--target"]),
+        (["dead", "discard", "x"], ["'x'"]),
+        (["dead", "discard", NOBODY], [NOBODY, "nothing was changed"]),
+        (["dead", "restore", "x", "--reason", "r"], ["'x'"]),
+        (["dead", "restore", NOBODY, "--reason", "r"], [NOBODY]),
+        (["dead", "restore", NOBODY], ["--reason"]),
+        (["deliveries", "list", "--state", "wating"], ["Did you mean waiting?"]),
+        (["deliveries", "list", "--target", "nobody"], ["hundesteuer"]),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(desk: Desk, words: list[str], told: list[str]) -> None:
+    code, shown, complained = desk.type(*words)
+    assert (code, shown) == (2, "")
+    for part in told:
+        assert part in " ".join(complained.split())
+    error = desk.json(*words, code=2)["error"]
+    assert error["code"]
+
+
+def test_a_target_that_is_configured_no_more_can_still_be_asked_for(desk: Desk) -> None:
+    gone = desk.dies(dead(Permanent("http.422")))
+    text = desk.config.read_text(encoding="utf-8").replace(SERVICE, "waffenbesitzkarte-antrag")
+    desk.config.write_text(text, encoding="utf-8")
+
+    assert [letter["deliveryId"] for letter in desk.json("dead", "list", "--target", "hundesteuer")] == [gone]
+
+
+# ---------------------------------------------------------------------------------------------------- dead letters
+
+
+def test_a_list_of_dead_letters_has_service_cause_and_what_to_do(desk: Desk) -> None:
+    delivery = desk.dies(dead(Permanent("http.422")))
+
+    code, shown, hint = desk.type("dead", "list")
+    _, german, _ = desk.type("dead", "list", "--lang", "de")
+
+    assert code == 0
+    assert delivery in shown
+    flat = re.sub(r"\s+", "", shown)
+    for part in (SERVICE, "hundesteuer", "rejected_by_target", "http.422"):
+        assert part in flat
+    assert "Read the answer" in " ".join(shown.split())
+    assert "--reason … --yes" in " ".join(hint.split())
+    assert "Lesen Sie" in german
+    assert "to do" not in german
+
+
+def test_show_tells_cause_last_failure_address_attempts_and_only_this_deliverys_events(desk: Desk) -> None:
+    delivery = desk.dies(expired(4, "unavailable", "tcp.refused"))
+
+    shown = desk.json("dead", "show", delivery)
+
+    assert (shown["class"], shown["cause"], shown["code"]) == ("expired", "unavailable", "tcp.refused")
+    assert shown["explanation"]["code"]["en"] == "The connection was refused."
+    assert shown["explanation"]["cause"]["de"] == "Das Zielsystem war nicht erreichbar."
+    assert shown["address"] == "http://127.0.0.1:9000/hundesteuer VorgangAnlegen"
+    assert [a["number"] for a in shown["attemptLog"]] == [1]
+    assert {event["deliveryId"] for event in shown["events"]} == {delivery}
+    assert shown["submission"]["deliveries"][0]["deliveryId"]
+    _, text, _ = desk.type("dead", "show", delivery)
+    assert "Given up after 4 attempts." in text
+    assert "unavailable: The department system could not be reached." in text
+
+
+def test_no_secret_of_the_targets_address_is_shown(desk: Desk) -> None:
+    delivery = desk.dies(dead(Permanent("amqp.no_queue", failure="contract")), "hundestatistik")
+
+    shown = [desk.type("dead", "show", delivery), desk.type("dead", "show", delivery, "--json")]
+    shown += [desk.type("targets"), desk.type("targets", "--json")]
+
+    assert SECRET not in str(shown)
+    assert desk.json("dead", "show", delivery)["address"] == "amqp://127.0.0.1:5672/statistik hundestatistik"
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "german"),
+    [
+        ([], {}, False),
+        ([], {"LANG": "de_DE.UTF-8"}, True),
+        ([], {"LANG": "de_DE.UTF-8", "LC_ALL": "C.UTF-8"}, False),
+        (["--lang", "de"], {}, True),
+        (["--lang", "en"], {"LANG": "de_DE.UTF-8"}, False),
+    ],
+)
+def test_a_dead_letter_speaks_english_or_german(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, words: list[str], environment: dict[str, str], german: bool
+) -> None:
+    delivery = desk.dies(expired(1, "unavailable", "tcp.refused"))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+
+    _, shown, _ = desk.type("dead", "show", delivery, *words)
+
+    assert ("Nach einem Versuch aufgegeben." in shown) is german
+    assert ("Given up after one attempt." in shown) is not german
+    assert ("Zu tun:" in shown) is german
+
+
+def test_every_moment_and_name_in_json_has_one_form(desk: Desk) -> None:
+    delivery = desk.dies(dead(Retryable("tcp.refused")))
+    opening = datetime.now(UTC) + timedelta(hours=8)
+    desk.store.postpone(desk.delivery().delivery_id, opening, "hours", None).result(30)
+    submission = desk.store.delivery(delivery).submission_id
+
+    documents = [
+        desk.json("dead", "list"),
+        desk.json("dead", "show", delivery),
+        desk.json("case", "show", submission),
+        desk.json("targets"),
+        desk.json("deliveries", "list"),
+    ]
+
+    assert [name for name in names(documents) if "_" in name] == []
+    moments = _MOMENT.findall(json.dumps(documents))
+    assert moments
+    assert {zone for _, zone in moments} == {"Z"}
+
+
+def test_redriving_tells_of_each_what_became_of_it(desk: Desk) -> None:
+    first, second = desk.dies(dead(Permanent("http.422"))), desk.dies(dead(Permanent("http.422")))
+
+    tried = desk.json("dead", "redrive", first, second)
+    done = desk.json("dead", "redrive", first, "--yes", "--reason", "mended")
+    again = desk.json("dead", "redrive", first, second, "--yes", "--reason", "mended", code=1)
+
+    assert (tried["redriven"], tried["selected"], tried["dryRun"]) == (0, 2, True)
+    assert [(r["deliveryId"], r["result"]) for r in tried["results"]] == [(first, "selected"), (second, "selected")]
+    assert [(r["deliveryId"], r["result"]) for r in done["results"]] == [(first, "redriven")]
+    assert again["redriven"] == 1
+    assert {r["deliveryId"]: r["result"] for r in again["results"]} == {first: "skipped", second: "redriven"}
+    (skipped,) = [r for r in again["results"] if r["result"] == "skipped"]
+    assert skipped["why"] == "the dead letter is redriven, not open"
+
+
+def test_discarding_and_restoring_tell_of_each_too(desk: Desk) -> None:
+    delivery = desk.dies(dead(Permanent("http.422")))
+
+    discarded = desk.json("dead", "discard", delivery, "--yes", "--reason", "entered by hand")
+    restored = desk.json("dead", "restore", delivery, "--reason", "a mistake")
+    again = desk.json("dead", "restore", delivery, "--reason", "once more", code=1)
+
+    assert [r["result"] for r in discarded["results"]] == ["discarded"]
+    assert (restored["restored"], [r["result"] for r in restored["results"]]) == (1, ["restored"])
+    assert [r["why"] for r in again["results"]] == ["the dead letter is open, not discarded"]
+
+
+def names(value: Any) -> Iterator[str]:
+    """Every member name in a document; what others named (references, headers of a broker) aside."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            if name not in ("references", "broker"):
+                yield from names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from names(inner)
