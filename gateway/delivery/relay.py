@@ -153,6 +153,8 @@ class Relay:
             log.error("events.dropped", count=dropped)
         if erased := keep_and_erase(self._gateway):
             log.info("content.erased", count=erased)
+        while store.give_back().result():
+            pass
 
 
 def relay_batch(gateway: Gateway, limit: int = BATCH) -> bool:

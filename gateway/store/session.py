@@ -83,6 +83,17 @@ class Session:
         """A statement without parameters, as the driver takes it (savepoints)."""
         self._call(self._cursor.execute, sql)
 
+    def figure(self, sql: str) -> int:
+        """The one number that a statement without parameters answers."""
+        self._call(self._cursor.execute, sql)
+        row = self._cursor.fetchone()
+        assert row is not None
+        return int(row[0])
+
+    @property
+    def on_sqlite(self) -> bool:
+        return self._dialect.name == "sqlite"
+
     def _run(self, statement: Statement, parameters: Parameters | None) -> _Prepared:
         parameters = parameters or {}
         prepared = _prepare(self._dialect, statement, tuple(parameters))

@@ -464,6 +464,10 @@ class Store:
         """Drop what was spilled more than an hour ago and never accepted. How many."""
         return self._writer.submit("", keeping.sweep_orphans)
 
+    def give_back(self) -> Future[int]:
+        """Give a piece of what is free in the database file back to the system. How many pages; 0 = nothing is left."""
+        return self._writer.submit("", keeping.give_back)
+
     # -- inside
 
     def _end_dead(self, delivery_ids: Sequence[str], new: DeliveryState, actor: str, reason: str) -> Future[list[str]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import sqlite3
 import stat
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,6 +20,7 @@ from store_world import CANARY, KEYS, World, death, verdict
 from gateway.errors import ConfigurationError, NotFound, StoreUnavailable
 from gateway.store.content import CHUNK_BYTES, ChunkCipher, ContentWriter, SealedContent, decrypt_part
 from gateway.store.database import database_url
+from gateway.store.keeping import PAGES_AT_ONCE, RESERVED_PAGES
 from gateway.store.keys import KeyRing, WrongKey, create_key
 from gateway.store.store import Accepted, ContentDamaged, ContentErased, Store
 
@@ -103,6 +106,31 @@ def test_a_refused_submission_leaves_no_spilled_content(world: World) -> None:
     world.store.rebuild().result(30)  # whatever was submitted before it is written by now
 
     assert chunks_of(world) == 0
+
+
+def test_a_large_upload_that_was_refused_does_not_stay_in_the_size_of_the_file(tmp_path: Path) -> None:
+    # given
+    path = tmp_path / "gateway.db"
+    store = Store.open(f"sqlite:///{path}", keys=KEYS, create=True)
+    content = store.new_content("00000000-0000-4000-8000-000000000001")
+    content.write_part("data", "application/octet-stream", bytes(40 * CHUNK_BYTES))
+
+    def pages() -> int:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            return int(connection.execute("PRAGMA page_count").fetchone()[0])
+
+    full = pages()
+
+    # when
+    content.discard()
+    store.sweep_orphans().result(30)  # what was told to the writer before is done then
+    given = list(iter(lambda: store.give_back().result(30), 0))
+    store.close()
+
+    # then
+    assert full > 40 * CHUNK_BYTES // 4096 - PAGES_AT_ONCE, "it was spilled"
+    assert 0 < max(given) <= PAGES_AT_ONCE
+    assert pages() <= RESERVED_PAGES + 200
 
 
 def test_content_that_was_accepted_is_not_dropped_by_a_late_discard(world: World) -> None:
