@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from random import Random
 from typing import Literal
 
-from xoev_schemas.fim.examples import Item, as_json, as_xml, item, members
+from xoev_schemas.fim.examples import Item, as_json, as_xml, fits, item, members
 from xoev_schemas.fim.model import DataSchema, Field, Group, element_name
 
 Broken = Literal[
@@ -189,7 +188,7 @@ def _pattern(field: Field, _json: bool) -> str | None:
     if limits is None or not limits.pattern or field.type not in _TEXTS:
         return None
     value = "!" * max(1, limits.min_length or 1)
-    return None if re.fullmatch(limits.pattern, value) else value
+    return None if fits(limits.pattern, value) else value
 
 
 def _range(field: Field, _json: bool) -> str | None:

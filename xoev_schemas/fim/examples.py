@@ -149,6 +149,14 @@ def _fitting(pattern: str, least: int, most: int, random: Random) -> str:
     lengths = range(max(least, 1), most + 1)
     digits = ("".join(random.choices("123456789", k=length)) for length in lengths)
     for text in (*_LIKELY, *digits, *("X" * length for length in lengths), *_MOMENTS.values()):
-        if least <= len(text) <= most and re.fullmatch(pattern, text):
+        if least <= len(text) <= most and fits(pattern, text):
             return text
     raise NoExample(f"no text is known that fits {pattern}")
+
+
+def fits(pattern: str, text: str) -> bool:
+    """Whether a pattern takes a text as a whole; one that Python cannot read takes none."""
+    try:
+        return re.fullmatch(pattern, text) is not None
+    except re.error:
+        return False

@@ -193,7 +193,8 @@ class _Reader:
             stated = json.loads(text)
         except (ValueError, RecursionError):
             stated = None
-        if isinstance(stated, dict):
+        # JSON can hold characters that XML cannot, and from here the limits go into an XML Schema.
+        if isinstance(stated, dict) and all(str(value).isprintable() for value in stated.values()):
             return stated
         self.problems.append(wrong_value(element, '{"minLength":"1","maxLength":"60"}'))
         return {}

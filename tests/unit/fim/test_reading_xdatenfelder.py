@@ -143,9 +143,14 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
     assert [finding.path.rpartition("/")[2] for finding in findings] == ["anzahl", "code"]
 
 
-def test_limits_of_version_2_that_are_no_json_are_refused(test_data: Path) -> None:
+@pytest.mark.parametrize(
+    "limits", [b"kurz", b"[1]", b'{"pattern": "\\u0000"}', b'{"pattern": "\\ud800"}', b"[" * 90_000]
+)
+def test_limits_of_version_2_that_are_not_usable_json_are_refused(test_data: Path, limits: bytes) -> None:
     good = (test_data / "fim" / "xdf-parser-tests" / "v2" / "label.xml").read_bytes()
-    bad = good.replace(b"<xdf:praezisierung></xdf:praezisierung>", b"<xdf:praezisierung>kurz</xdf:praezisierung>")
+    bad = good.replace(
+        b"<xdf:praezisierung></xdf:praezisierung>", b"<xdf:praezisierung>" + limits + b"</xdf:praezisierung>"
+    )
     assert bad != good
     (finding,) = refused(bad)
     assert (finding.code, finding.allowed) == ("fim.value", '{"minLength":"1","maxLength":"60"}')
