@@ -7,7 +7,7 @@ gets a warning, because the sender may have used a newer one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -24,123 +24,133 @@ from xoev_schemas.codelists.words import (
     version_unknown,
 )
 from xoev_schemas.documents import Document, XmlDocument, text_of
-from xoev_schemas.fim.model import DataSchema, Field, Group, ListRef, Trail, by_id, element_name
+from xoev_schemas.fim.explain import followed
+from xoev_schemas.fim.model import DataSchema, Field, ListRef, element_name
 from xoev_schemas.fim.wording import background, joined, named
 from xoev_schemas.findings import Finding, Text
-from xoev_schemas.places import Places
-from xoev_schemas.standards import without_version
+from xoev_schemas.places import Names, Places
 from xoev_schemas.words import MOST_FINDINGS
 
 # Looking for what was meant takes time in proportion to the list: a bound for messages full of wrong codes.
 _MOST_COMPARED = 100_000
 
+_Pointer = tuple[Any, str | int] | None
+"""A JSON pointer: the pointer to the parent, and the last step; written out only for findings."""
+_Where = etree._Element | _Pointer
+_Value = tuple[str, str, _Where]
+"""Name of a coded field, what stands in it, where."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Code:
-    """A value in the data that a list decides on. list: the field's reference."""
+    """A value that its list does not have, or that no list decides on. place: where it stands."""
 
     value: str
     list: ListRef
-    trail: Trail
-    path: str
-    line: int | None
+    place: _Where
 
 
 def codelist_findings(document: Document, schema: DataSchema, lists: CodeLists) -> list[Finding]:
     """What is wrong with the codes of a message, in document order; at most MOST_FINDINGS and a note.
 
     A code that its list does not have is an error. A list, or a version of it, that is not installed is a warning, once
-    with the number of codes that went unchecked. Only what fits the schema is looked at: the rest has findings already.
-    Raises what `lists` raises when a list cannot be read.
+    with the number of codes that went unchecked. Raises what `lists` raises when a list cannot be read.
     """
+    if not schema.coded:
+        return []
     if isinstance(document, XmlDocument):
-        codes = _in_xml(document.root, schema, Places(document.root))
+        check, values = _Check(schema, lists, Places(document.root, Names(()))), _in_xml(document.root, schema)
     else:
-        codes = _in_json(document.value, schema)
-    check = _Check(lists, f"FIM {element_name(schema, versioned=True)}")
-    return check.findings(list(codes))
+        check, values = _Check(schema, lists, None), _in_json(document.value, schema)
+    return check.findings(code for name, value, place in values if (code := check.suspect(name, value, place)))
 
 
-def _in_xml(root: etree._Element, schema: DataSchema, places: Places) -> Iterator[_Code]:
-    pending: list[tuple[etree._Element, DataSchema | Group, Trail]] = [(root, schema, ())]
+def _in_xml(root: etree._Element, schema: DataSchema) -> Iterator[_Value]:
+    for element in root.iter(*(f"{{*}}{name}" for name in schema.coded)):
+        text = element.text or "" if len(element) == 0 else text_of(element)
+        yield str(element.tag).rpartition("}")[2], str(text), element
+
+
+def _in_json(value: Any, schema: DataSchema) -> Iterator[_Value]:
+    pending: list[tuple[Any, str, _Pointer]] = [(value, "", None)]
     while pending:
-        parent, level, above = pending.pop()
-        positions, groups = by_id(level), []
-        for child in parent:
-            position = positions.get(without_version(etree.QName(child).localname))
-            if position is None:
-                continue
-            trail, element = (*above, position), position.element
-            if isinstance(element, Group):
-                groups.append((child, element, trail))
-            elif element.code_list is not None:
-                line = cast("int | None", child.sourceline)
-                yield _Code(text_of(child), element.code_list, trail, places.path(child), line)
-        pending.extend(reversed(groups))
-
-
-def _in_json(value: Any, schema: DataSchema) -> Iterator[_Code]:
-    pending: list[tuple[Any, DataSchema | Group | Field, Trail, str]] = [(value, schema, (), "")]
-    while pending:
-        value, element, trail, path = pending.pop()
-        if isinstance(value, list) and trail:
-            items = [(item, element, trail, f"{path}/{number}") for number, item in enumerate(value)]
-            pending.extend(item for item in reversed(items) if not isinstance(item[0], list))
-        elif isinstance(element, Field):
-            if element.code_list is not None and isinstance(value, str):
-                yield _Code(value, element.code_list, trail, path, None)
-        elif isinstance(value, dict):
-            positions = by_id(element)
-            members = [(key, positions.get(without_version(key))) for key in value]
-            pending.extend((value[k], p.element, (*trail, p), f"{path}/{k}") for k, p in reversed(members) if p)
+        value, name, pointer = pending.pop()
+        if isinstance(value, dict):
+            pending.extend([(member, key, (pointer, key)) for key, member in value.items()][::-1])
+        elif isinstance(value, list):
+            pending.extend([(item, name, (pointer, number)) for number, item in enumerate(value)][::-1])
+        elif name in schema.coded and isinstance(value, str):
+            yield name, value, pointer
 
 
 class _Check:
-    def __init__(self, lists: CodeLists, source: str) -> None:
+    def __init__(self, schema: DataSchema, lists: CodeLists, places: Places | None) -> None:
+        self._schema = schema
         self._lists = lists
-        self._source = source
+        self._places = places
+        self._source = f"FIM {element_name(schema, versioned=True)}"
+        self._deciding: dict[ListRef, list[CodeList]] = {}
         self._suggestions: dict[tuple[str, str], list[str]] = {}
         self._compared = 0
 
-    def findings(self, codes: list[_Code]) -> list[Finding]:
+    def suspect(self, name: str, value: str, place: _Where) -> _Code | None:
+        """None for a code that its list has: nearly every one, so this is all that most messages pay."""
+        refs = self._schema.coded[name]
+        ref = refs[0] if len(refs) == 1 else self._ref_at(place, refs)
+        deciding = self._deciding.get(ref)
+        if deciding is None:
+            deciding = self._deciding[ref] = self._installed(ref)
+        for known in deciding:
+            if known.has(value):
+                return None
+        return _Code(value, ref, place)
+
+    def _ref_at(self, place: _Where, refs: tuple[ListRef, ...]) -> ListRef:
+        """Where positions of one field name different lists, the position decides."""
+        trail = followed(self._path(place), self._schema).trail
+        element = trail[-1].element if trail else None
+        return (element.code_list if isinstance(element, Field) else None) or refs[0]
+
+    def findings(self, suspects: Iterable[_Code]) -> list[Finding]:
         unchecked: dict[ListRef, list[_Code]] = {}
-        findings: list[Finding | ListRef] = []
-        for code in codes:
-            installed = self._installed(code.list)
-            if not installed:
-                if code.list not in unchecked:
-                    findings.append(code.list)
-                unchecked.setdefault(code.list, []).append(code)
-            elif not any(known.has(code.value) for known in installed):
-                findings.append(self._wrong(code, installed))
-        worded = [
-            finding if isinstance(finding, Finding) else self._unchecked(unchecked[finding])
-            for finding in findings[:MOST_FINDINGS]
+        wrong: list[_Code] = []
+        for code in suspects:
+            if self._deciding[code.list]:
+                wrong.append(code)
+                continue
+            if code.list not in unchecked:
+                wrong.append(code)
+            unchecked.setdefault(code.list, []).append(code)
+        findings = [
+            self._wrong(code, deciding)
+            if (deciding := self._deciding[code.list])
+            else self._unchecked(unchecked[code.list])
+            for code in wrong[:MOST_FINDINGS]
         ]
-        if len(findings) > MOST_FINDINGS:
-            worded.append(more_code_findings(len(findings) - MOST_FINDINGS, self._source))
-        return worded
+        if len(wrong) > MOST_FINDINGS:
+            findings.append(more_code_findings(len(wrong) - MOST_FINDINGS, self._source))
+        return findings
 
     def _installed(self, ref: ListRef) -> list[CodeList]:
         """The lists that decide: the version that is named, or every installed one; none with another key column."""
         versions = self._lists.versions(ref.uri) if ref.version is None else (ref.version,)
-        found = [known for version in versions if (known := self._lists.get(ref.uri, version))]
+        found = [known for version in versions if (known := self._lists.get(ref.uri, version)) is not None]
         return [known for known in found if ref.key_column in (None, known.key_column)]
 
     def _wrong(self, code: _Code, installed: list[CodeList]) -> Finding:
         known, at, sent = installed[-1], self._at(code), token(code.value)
         seen = token(visible(sent))
         if seen != sent and known.has(seen):
-            return _about(code_invisible(sent, seen, known, at), code)
+            return self._about(code_invisible(sent, seen, known, at), code)
         finding = code_unknown(sent, known, self._near(sent, known), None, at)
         if code.list.version is not None:
-            return _about(finding, code)
+            return self._about(finding, code)
         versions = ", ".join(known.version for known in installed)
         open_version = Text(
             f"Das Datenschema legt keine Version der Liste fest; installiert: {versions}.",
             f"The schema leaves the list's version open; installed: {versions}.",
         )
-        return _about(replace(finding, severity="warning", text=joined(finding.text, open_version)), code)
+        return self._about(replace(finding, severity="warning", text=joined(finding.text, open_version)), code)
 
     def _near(self, sent: str, known: CodeList) -> list[str]:
         """Codes that may have been meant, looked for as long as that stays cheap for one message."""
@@ -155,22 +165,36 @@ class _Check:
         first, count = codes[0], len(codes)
         ref, at, versions = first.list, self._at(first), self._lists.versions(first.list.uri)
         if ref.key_column is not None and (ref.version in versions if ref.version else versions):
-            return _about(_other_column(ref, ref.key_column, count, at), first)
+            return self._about(_other_column(ref, ref.key_column, count, at), first)
         if ref.version is not None and versions:
-            return _about(version_unknown(ref.uri, ref.version, versions, count, at), first)
-        return _about(list_unknown(ref.uri, ref.version or "", count, at), first)
+            return self._about(version_unknown(ref.uri, ref.version, versions, count, at), first)
+        return self._about(list_unknown(ref.uri, ref.version or "", count, at), first)
 
     def _at(self, code: _Code) -> At:
-        return At(code.path, code.line, self._source)
+        line = cast("int | None", code.place.sourceline) if isinstance(code.place, etree._Element) else None
+        return At(self._path(code.place), line, self._source)
 
+    def _path(self, place: _Where) -> str:
+        if isinstance(place, etree._Element):
+            assert self._places is not None
+            return self._places.path(place)
+        steps: list[str | int] = []
+        pointer = place
+        while pointer is not None:
+            pointer, step = cast("tuple[_Pointer, str | int]", pointer)
+            steps.append(step)
+        return Names(()).pointer(reversed(steps))
 
-def _about(finding: Finding, code: _Code) -> Finding:
-    """The finding with the field's name before it and, where a person has to mend a code, its help text behind it."""
-    name = named(code.trail)
-    finding = replace(finding, text=joined(Text(f"{name.de}:", f"{name.en}:"), finding.text))
-    if finding.code != "codelist.code_unknown":
-        return finding
-    return replace(finding, remedy=joined(finding.remedy, background(code.trail[-1])))
+    def _about(self, finding: Finding, code: _Code) -> Finding:
+        """The finding with the field's name before it and, where a person has to mend a code, its help text behind."""
+        trail = followed(finding.path, self._schema).trail
+        if not trail:
+            return finding
+        name = named(trail)
+        finding = replace(finding, text=joined(Text(f"{name.de}:", f"{name.en}:"), finding.text))
+        if finding.code != "codelist.code_unknown":
+            return finding
+        return replace(finding, remedy=joined(finding.remedy, background(trail[-1])))
 
 
 def _other_column(ref: ListRef, column: str, count: int, at: At) -> Finding:

@@ -140,6 +140,7 @@ class DataSchema:
     """A Stammdatenschema (or, published alone, a Datenfeldgruppe). version: empty where the file gives none.
 
     rules: all rules of the schema, its groups and its fields, each once, in the order of the file.
+    coded: name of a field in data, with and without version → the code lists that its positions name: one, as a rule.
     status: the editors' code (XDatenfelder 3: 1 planned … 6 gold, 7 inactive; 2: inVorbereitung, aktiv, inaktiv).
     """
 
@@ -154,6 +155,7 @@ class DataSchema:
     rules: tuple[Rule, ...]
     choice: bool
     positions: tuple[Position, ...]
+    coded: Mapping[str, tuple[ListRef, ...]]
     xdf: XdfVersion
 
 

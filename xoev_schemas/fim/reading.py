@@ -27,6 +27,7 @@ from xoev_schemas.fim.model import (
     Position,
     Rule,
     Value,
+    element_name,
 )
 from xoev_schemas.fim.refusals import NotAnXdf, Problem, not_xdf, old_xdf, refusal, wrong_value
 
@@ -83,6 +84,7 @@ class _Reader:
             rules=tuple(self._rules.values()),
             choice=self._code(element, "art") == "X",
             positions=positions,
+            coded=_coded(positions),
             xdf="2" if self._two else "3",
         )
 
@@ -227,6 +229,20 @@ class _Reader:
 
     def _children(self, element: etree._Element, name: str) -> list[etree._Element]:
         return element.findall(self._namespace + name)
+
+
+def _coded(positions: tuple[Position, ...]) -> dict[str, tuple[ListRef, ...]]:
+    """See `DataSchema.coded`."""
+    found: dict[str, tuple[ListRef, ...]] = {}
+    pending = list(positions)
+    while pending:
+        element = pending.pop().element
+        if isinstance(element, Group):
+            pending.extend(element.positions)
+        elif element.code_list is not None:
+            for name in {element_name(element, versioned=versioned) for versioned in (True, False)}:
+                found[name] = tuple(dict.fromkeys((*found.get(name, ()), element.code_list)))
+    return found
 
 
 def _is_number(written: str) -> bool:

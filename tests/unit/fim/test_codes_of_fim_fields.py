@@ -150,3 +150,29 @@ def test_a_published_list_decides_on_a_published_field(test_data: Path) -> None:
     assert finding.path == "/G00000002190/G00000002181/F60000000235"
     assert "129" in finding.remedy.de
     assert "Rechtsgrundlage: § 49 AufenthG." in finding.remedy.de
+
+
+def test_where_positions_of_one_field_name_different_lists_the_position_decides() -> None:
+    other = "urn:test:anderer"
+    read = schema(
+        at("1:1", field(1, "Staat", kind="select", more=code_list(STATE, "1"))),
+        at("1:1", group(1, "Person", at("1:1", field(1, "Staat", kind="select", more=code_list(other, "1"))))),
+    )
+    installed = CodeLists(
+        {
+            (STATE, "1"): lambda: genericode(STATE, "1", _000="Deutschland"),
+            (other, "1"): lambda: genericode(other, "1", _DE="Deutschland"),
+        }
+    )
+    data = as_json({"F99000000001": "000", "G99000000001": {"F99000000001": "DE"}})
+    assert codelist_findings(data, read, installed) == []
+    swapped = as_json({"F99000000001": "DE", "G99000000001": {"F99000000001": "000"}})
+    assert [f.path for f in codelist_findings(swapped, read, installed)] == [
+        "/F99000000001", "/G99000000001/F99000000001",
+    ]  # fmt: skip
+
+
+def test_a_name_that_may_be_a_persons_is_not_repeated_in_a_place() -> None:
+    (finding,) = codelist_findings(as_json({"Erika Muster": {"F99000000001": "999"}}), FIXED, lists("1"))
+    assert finding.path == "/*/F99000000001"
+    assert "Muster" not in repr(finding)
