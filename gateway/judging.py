@@ -29,8 +29,8 @@ _RECOGNISED = Text(
 class Verdict:
     """valid: the standard's word; None = no schema is installed to judge by.
 
-    accepted: this gateway's word: some service takes it, because it is valid or because the service's `on_invalid` takes
-    what is not. standard, message: what it was judged by; None = nothing.
+    accepted: this gateway's word: some service takes it, because it is valid or because the service's `on_invalid`
+    takes what is not. standard, message: what it was judged by; None = nothing.
     """
 
     valid: bool | None
@@ -96,7 +96,7 @@ def _not_installed(registry: Registry, *, named: bool) -> Finding:
         path="schema" if named else "",
         allowed=", ".join(installed[:_LISTED]) + (" …" if len(installed) > _LISTED else "") or None,
         remedy=Text(
-            "Verwenden Sie ein installiertes Schema, oder lassen Sie den Standard einspielen (gateway schemas import).",
-            "Use a schema that is installed, or have the standard imported (gateway schemas import).",
+            "Verwenden Sie ein installiertes Schema, oder lassen Sie es einspielen: gateway schemas import PFAD.",
+            "Use a schema that is installed, or have it imported: gateway schemas import PATH.",
         ),
     )

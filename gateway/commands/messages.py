@@ -15,12 +15,13 @@ import typer
 from gateway.commands.opening import issuer_of, look
 from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
 from gateway.errors import GatewayError
+from gateway.judging import Verdict, judge
 from gateway.portal import Answer, File, Portal
 from gateway.services import Accepts, Packages, Service
 from gateway.settings import Settings
 from gateway.wiring import parse_limits
 from xoev_schemas.documents import Limits, Unreadable, parse
-from xoev_schemas.findings import Finding, Text, has_errors
+from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry, SchemaRef
 
 
@@ -41,33 +42,6 @@ LONGEST_WAIT = 30
 """Seconds that the interface waits at most (`Prefer: wait`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """The judgement on one file, as `validate` reports it. valid None = no schema is installed for it."""
-
-    file: str
-    valid: bool | None
-    accepted: bool
-    standard: str
-    message: str
-    findings: list[Finding]
-
-    def as_dict(self) -> dict[str, Any]:
-        found = [finding.as_dict() for finding in self.findings]
-        return {
-            "file": self.file,
-            "valid": self.valid,
-            "accepted": self.accepted,
-            "standard": self.standard,
-            "message": self.message,
-            "findings": found,
-        }
-
-    @property
-    def exit_code(self) -> Exit:
-        return {True: Exit.YES, False: Exit.NO, None: Exit.UNKNOWN}[self.valid]
-
-
 def validate(
     files: Files,
     config: Config = None,
@@ -79,13 +53,20 @@ def validate(
     settings = settings_for(config)
     registry, packages = look(settings)
     limits = parse_limits(settings)
-    verdicts = [_judge(registry, packages, limits, file, schema) for file in files]
+    verdicts: list[tuple[str, Verdict]] = []
+    for file in files:
+        data = read(file)
+        verdict = judge(packages, registry, limits, data.content, media_type(data), schema=schema)
+        verdicts.append((str(file), verdict))
     if as_json or output == "json":
-        emit([verdict.as_dict() for verdict in verdicts])
+        emit([verdict.as_dict(name) for name, verdict in verdicts])
     else:
-        for verdict in verdicts:
-            _print_verdict(verdict)
-    raise typer.Exit(max(verdict.exit_code for verdict in verdicts))
+        for name, verdict in verdicts:
+            _print_verdict(name, verdict)
+    raise typer.Exit(max(_EXITS[verdict.valid] for _, verdict in verdicts))
+
+
+_EXITS = {True: Exit.YES, False: Exit.NO, None: Exit.UNKNOWN}
 
 
 def send(
@@ -228,36 +209,6 @@ def accepting(packages: Packages, registry: Registry, ref: SchemaRef) -> list[tu
     ]
 
 
-def _judge(registry: Registry, packages: Packages, limits: Limits, file: Path, schema: str | None) -> Verdict:
-    data = read(file)
-    try:
-        document = parse(data.content, media_type(data), limits)
-    except Unreadable as error:
-        return Verdict(str(file), False, False, "", "", list(error.findings))
-    ref = registry.find(schema) if schema else registry.recognise(document)
-    if ref is None:
-        return Verdict(str(file), None, False, "", "", [_no_schema(schema)])
-    judgement = registry.validate(document, ref)
-    accepted = bool(accepting(packages, registry, ref)) and not has_errors(judgement.findings)
-    return Verdict(
-        str(file), judgement.valid, accepted, judgement.standard, judgement.message, list(judgement.findings)
-    )
-
-
-def _no_schema(schema: str | None) -> Finding:
-    return Finding(
-        "schema.not_installed",
-        "warning",
-        "schema",
-        Text("Für diese Nachricht ist kein Schema installiert.", "No schema is installed for this message."),
-        found=schema,
-        remedy=Text(
-            "Standard mit `gateway schemas import PFAD` einspielen.",
-            "Import the standard: `gateway schemas import PATH`.",
-        ),
-    )
-
-
 def _address(url: str) -> str:
     try:
         parsed = httpx.URL(url)
@@ -309,10 +260,11 @@ def _reason(error: httpx.TransportError) -> str:
     return str(error).partition("] ")[2] or str(error) or type(error).__name__
 
 
-def _print_verdict(verdict: Verdict) -> None:
+def _print_verdict(file: str, verdict: Verdict) -> None:
     word = {True: "valid", False: "not valid", None: "could not be judged"}[verdict.valid]
-    out.print(f"{verdict.file}: {word}", markup=False, highlight=False)
+    out.print(f"{file}: {word}", markup=False, highlight=False)
     if verdict.standard:
         taken = "accepted" if verdict.accepted else "not accepted"
-        out.print(f"  by {verdict.standard} {verdict.message}; {taken} by this gateway", markup=False, highlight=False)
+        judged_by = f"{verdict.standard} {verdict.message or ''}".rstrip()
+        out.print(f"  by {judged_by}; {taken} by this gateway", markup=False, highlight=False)
     print_findings(verdict.findings)
