@@ -61,6 +61,12 @@ class Metrics:
         )
 
         self._open = Gauge("gateway_open_deliveries", "Open deliveries", ["target", "state"], registry=self.registry)
+        self._oldest = Gauge(
+            "gateway_oldest_open_seconds",
+            "Age of the delivery that is on its way for longest, since acceptance or redrive",
+            ["target"],
+            registry=self.registry,
+        )
         self._dead_open = Gauge(
             "gateway_dead_letters_open",
             "Dead letters that wait for a person",
@@ -109,6 +115,9 @@ class Metrics:
             gauge.clear()
             for labels, number in numbers.items():
                 gauge.labels(*labels).set(number)
+        self._oldest.clear()
+        for target, seconds in standing.oldest_seconds.items():
+            self._oldest.labels(target).set(seconds)
         self._outbox.set(standing.outbox_rows)
         self._outbox_oldest.set(standing.outbox_oldest_seconds)
         self._untold.set(standing.untold)

@@ -247,12 +247,14 @@ class SubmissionView:
 class Standing:
     """What is open at one moment.
 
-    deliveries: (target, state) → number. dead_letters: (target, class) → number of open ones.
+    deliveries: (target, state) → number. oldest_seconds: target → age of the longest on its way, dead ones apart.
+    dead_letters: (target, class) → number of open ones.
     outbox_rows: due and not yet confirmed by the broker; outbox_oldest_seconds: since when. circuits: target → state.
     untold: changes of state not yet confirmed on `ozg.events`; untold_oldest_seconds: since when.
     """
 
     deliveries: Mapping[tuple[str, str], int]
+    oldest_seconds: Mapping[str, float]
     dead_letters: Mapping[tuple[str, str], int]
     outbox_rows: int
     outbox_oldest_seconds: float

@@ -373,6 +373,7 @@ def counts(session: Session) -> dict[str, int]:
 def standing(session: Session, now: datetime) -> Standing:
     """What is open right now, for gauges."""
     letter, row = t.dead_letter.c, t.outbox.c
+    open_now = open_at_targets(session)
     by_class = (
         select(letter.target, letter.failure, func.count().label("number"))
         .where(letter.state == "open")
@@ -383,7 +384,8 @@ def standing(session: Session, now: datetime) -> Standing:
     oldest = outbox.oldest if outbox is not None else None
     untold, untold_oldest = announcements.waiting(session, now)
     return Standing(
-        deliveries={(name, s): n for name, at in open_at_targets(session).items() for s, n in at.counts.items()},
+        deliveries={(name, state): n for name, at in open_now.items() for state, n in at.counts.items()},
+        oldest_seconds={name: (now - at.oldest).total_seconds() for name, at in open_now.items() if at.oldest},
         dead_letters={(r.target or "", r.failure): r.number for r in session.rows(by_class)},
         outbox_rows=outbox.number if outbox is not None else 0,
         outbox_oldest_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,

@@ -22,6 +22,7 @@ from gateway.delivery.verdicts import dead, expired
 from gateway.store import AttemptStart, Claimed, Store
 
 SECRET = "geheim-4711"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "operators-documents.md"
 NOBODY = "00000000-0000-4000-8000-000000000000"
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
@@ -294,6 +295,35 @@ def test_discarding_and_restoring_tell_of_each_too(desk: Desk) -> None:
     assert [r["result"] for r in discarded["results"]] == ["discarded"]
     assert (restored["restored"], [r["result"] for r in restored["results"]]) == (1, ["restored"])
     assert [r["why"] for r in again["results"]] == ["the dead letter is open, not discarded"]
+
+
+def test_the_page_on_documents_names_exactly_their_members(desk: Desk) -> None:
+    delivery = desk.dies(dead(Permanent("http.422")))
+    desk.delivery()
+    (letter,), (targets, *_), (waiting, *_) = (
+        desk.json("dead", "list"),
+        desk.json("targets"),
+        desk.json("deliveries", "list"),
+    )
+    shown, tried = desk.json("dead", "show", delivery), desk.json("dead", "redrive", delivery)
+
+    page = members(PAGE.read_text(encoding="utf-8"))
+
+    assert page["`gateway dead list`"] == set(letter)
+    assert page["`gateway dead show`"] == set(shown) - set(letter)
+    assert page["`gateway dead redrive`"] == set(tried)
+    assert page["`gateway deliveries list`"] == set(waiting)
+    assert page["`gateway targets`"] == set(targets)
+
+
+def members(page: str) -> dict[str, set[str]]:
+    """Heading → the words in backticks in the first column below it."""
+    return {
+        section.partition("\n")[0]: {
+            name for row in re.findall(r"^\|([^|]+)\|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+        }
+        for section in page.split("\n## ")[1:]
+    }
 
 
 def names(value: Any) -> Iterator[str]:

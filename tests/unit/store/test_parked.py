@@ -290,3 +290,18 @@ def test_a_rate_makes_one_event_however_often_its_place_moves(office: Office) ->
 
     assert office.events(delivery).count("delivery.waiting") == 1
     assert not {"delivery.queued", "delivery.waits_on"} & set(office.events(delivery)[2:])
+
+
+def test_what_is_open_is_told_by_target_with_its_age(office: Office) -> None:
+    office.parked()
+    office.world.clock.forward(90)
+    office.world.dead()
+
+    standing = office.world.store.standing(office.world.clock())
+    metrics = Metrics()
+    metrics.standing(standing)
+
+    told = metrics.render().decode()
+    assert standing.deliveries == {("steuer", "waiting"): 1, ("steuer", "dead"): 1}
+    assert 'gateway_oldest_open_seconds{target="steuer"} 90.0' in told
+    assert 'gateway_target_circuit{target="steuer"} 2.0' in told
