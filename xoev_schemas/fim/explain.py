@@ -107,7 +107,7 @@ def _missing_in_xml(finding: Finding, place: Place) -> Finding:
     levels = place.levels()[:1] if place.rest else place.levels()
     above, parent = max(levels, key=lambda level: len(expected & by_id(level[1]).keys()))
     possible = [position for position in parent.positions if position.element.id in expected]
-    needed = [position for position in possible if position.min > 0] or possible
+    needed = [position for position in possible if position.min > 0 or parent.choice]
     if not needed:
         return finding
     if parent.choice and len(needed) > 1:
