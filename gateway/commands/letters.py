@@ -8,6 +8,7 @@ from typing import Any
 from gateway.commands.documents import attempt_document, explanation, letter_document, submission_document
 from gateway.commands.operators import Language, minute, moment, spoken
 from gateway.commands.output import out, table
+from gateway.delivery.words import STATES
 from gateway.store import Attempt, DeadLetter, SubmissionView
 from xoev_schemas.findings import Text
 
@@ -63,7 +64,7 @@ def print_letters(letters: Sequence[DeadLetter], lang: Language, *, with_state: 
             d.attempts,
             minute(d.died_at),
             _short(spoken(d.remedy, lang)),
-            *([d.state] if with_state else []),
+            *([spoken(STATES[d.state], lang)] if with_state else []),
         )
         for d in letters
     ]
@@ -71,8 +72,8 @@ def print_letters(letters: Sequence[DeadLetter], lang: Language, *, with_state: 
 
 
 def _short(text: str) -> str:
-    """The first sentence."""
-    return text.partition(". ")[0].rstrip(".") + "."
+    """The first sentence, or what stands before its semicolon."""
+    return text.partition(". ")[0].partition(";")[0].rstrip(".") + "."
 
 
 def print_letter(
@@ -93,18 +94,19 @@ def print_letter(
         (Text("Stelle", "Place"), letter.place),
         (Text("Leistung", "Service"), letter.service),
         (Text("Ziel", "Target"), f"{letter.target} ({where})" if where else letter.target),
-        (Text("Eingang", "Received at"), moment(letter.received_at)),
+        (Text("Eingegangen", "Received at"), moment(letter.received_at)),
         (Text("Klärfall seit", "Died at"), moment(letter.died_at)),
         (Text("Versuche", "Attempts"), str(letter.attempts)),
         (Text("Zustellung", "Delivery"), letter.delivery_id),
-        (Text("Vorgang", "Submission"), letter.submission_id),
-        (Text("Stand", "State"), letter.state),
+        (Text("Eingang", "Submission"), letter.submission_id),
+        (Text("Stand", "State"), spoken(STATES[letter.state], lang)),
     ]
     for name, value in told:
         if value:
             out.print(f"{spoken(name, lang) + ':':16}{value}", markup=False, highlight=False)
     for attempt in attempts:
-        result = " ".join(filter(None, (attempt.outcome, attempt.failure, attempt.code)))
+        outcome = spoken(STATES[attempt.outcome], lang) if attempt.outcome else ""
+        result = " ".join(filter(None, (outcome, attempt.failure, attempt.code)))
         label = spoken(Text("Versuch", "attempt"), lang)
         out.print(f"  {label} {attempt.number}: {moment(attempt.started_at)}  {result}", markup=False, highlight=False)
     print_events(events, {letter.delivery_id: letter.target or ""})

@@ -32,7 +32,7 @@ from gateway.commands.operators import (
 from gateway.commands.output import Config, Json, emit, out, settings_for, table
 from gateway.delivery import OPEN, Delivery, DeliveryState
 from gateway.delivery.breaker import Circuit
-from gateway.delivery.words import WAITING, explain
+from gateway.delivery.words import STATES, WAITING, explain
 from gateway.errors import NotFound
 from gateway.services import Packages
 from gateway.store import OpenAtTarget, SubmissionView
@@ -42,6 +42,7 @@ deliveries = typer.Typer(no_args_is_help=True, help="Deliveries: what is on its 
 case = typer.Typer(no_args_is_help=True, help="Single submissions.")
 
 _MOVING = OPEN - {DeliveryState.DEAD}
+_WAITS = (DeliveryState.WAITING, DeliveryState.UNKNOWN)
 
 
 def targets(config: Config = None, lang: Lang = None, as_json: Json = False) -> None:
@@ -188,9 +189,9 @@ def _print_deliveries(
                 d.delivery_id,
                 d.service,
                 d.target,
-                d.state,
+                spoken(STATES[d.state], lang),
                 spoken(why, lang) if why else "",
-                minute(circuit.probe_at if parked else d.due_at) if d.state in _MOVING else "",
+                minute(circuit.probe_at if parked else d.due_at) if d.state in _WAITS else "",
                 minute(gives_up_at(d, packages.targets.get(d.target))),
                 d.attempts,
                 d.code or (circuit.why if parked else ""),

@@ -97,6 +97,23 @@ WAITING: Mapping[str, Text] = {
 }
 """Why a delivery waits."""
 
+STATES: Mapping[str, Text] = {
+    "queued": Text("bereit", "queued"),
+    "delivering": Text("unterwegs", "delivering"),
+    "waiting": Text("wartet", "waiting"),
+    "unknown": Text("Ausgang ungeklärt", "unknown"),
+    "delivered": Text("zugestellt", "delivered"),
+    "skipped": Text("entfallen", "skipped"),
+    "dead": Text("Klärfall", "dead"),
+    "returned": Text("zurückgegeben", "returned"),
+    "discarded": Text("verworfen", "discarded"),
+    "failed": Text("gescheitert", "failed"),
+    "open": Text("offen", "open"),
+    "redriven": Text("erneut zugestellt", "redriven"),
+    "resolved": Text("erledigt", "resolved"),
+}
+"""States of deliveries and dead letters, and outcomes of attempts."""
+
 CODES: Mapping[str, Text] = {
     "adapter.crashed": Text("Der Adapter ist abgestürzt, nachdem er gesendet haben kann.", "The adapter crashed."),
     "amqp.no_queue": Text("Die Warteschlange des Ziels gibt es nicht.", "The target's queue does not exist."),

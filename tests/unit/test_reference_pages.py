@@ -18,8 +18,9 @@ from adapters.rest.adapter import RestProbe, RestSettings
 from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
-from gateway.delivery.words import CLASSES, REMEDIES, explain
+from gateway.delivery.words import CLASSES, REMEDIES, STATES, explain
 from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm
+from gateway.store.records import DeadLetterState
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
@@ -122,6 +123,11 @@ def test_every_code_that_an_attempt_can_carry_has_words_in_both_languages() -> N
 def test_every_class_of_failure_has_words_and_a_remedy_or_the_common_one() -> None:
     assert set(CLASSES) == {*get_args(FailureClass), "clarify"}
     assert set(REMEDIES) <= set(CLASSES)
+
+
+def test_every_state_and_outcome_has_a_word_in_german() -> None:
+    outcomes = {"delivered", "skipped", "failed", "dead", "unknown"}
+    assert set(STATES) == {*DELIVERY_TRANSITIONS, *get_args(DeadLetterState), *outcomes}
 
 
 @pytest.mark.parametrize(
