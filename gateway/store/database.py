@@ -11,10 +11,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, select, text
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.store import tables as t
+from gateway.store.keys import KeyRing, WrongKey
+from gateway.store.session import Session
 from xoev_schemas.findings import Finding, Text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -187,6 +190,19 @@ def _unusable(done: str, url: URL, error: SQLAlchemyError) -> StoreUnavailable:
     )
 
 
+def require_keys(reading: Engine, keys: KeyRing) -> None:
+    """Every key version in use must be here, and be the right one: found at the start, not at the first reading."""
+    with reading.begin() as connection:
+        session = Session(connection)
+        for used in session.rows(select(t.content_key.c.key_version).distinct()):
+            of_version = select(t.content_key).where(t.content_key.c.key_version == used.key_version).limit(1)
+            sample = session.rows(of_version)[0]
+            try:
+                keys.unwrap(sample.key_version, sample.wrapped_key, sample.submission_id)
+            except WrongKey:
+                raise ConfigurationError([_wrong_key(sample.key_version)]) from None
+
+
 def _bad_url() -> Finding:
     return Finding(
         "config.database_url",
@@ -229,4 +245,20 @@ def _not_migrated(current: str | None, head: str | None) -> Finding:
         ),
         path="database_url",
         remedy=Text("Führen Sie aus: gateway db upgrade", "Run: gateway db upgrade"),
+    )
+
+
+def _wrong_key(version: int) -> Finding:
+    return Finding(
+        "config.key_wrong",
+        "error",
+        "service",
+        Text(
+            f"Inhalte der Datenbank brauchen den Schlüssel {version}, der hier fehlt oder ein anderer ist.",
+            f"Content in the database is encrypted with key {version}, which is missing here or is another one.",
+        ),
+        path=f"content-{version}.key",
+        remedy=Text(
+            "Stellen Sie die Schlüsseldatei aus der Sicherung wieder her.", "Restore the key file from the backup."
+        ),
     )

@@ -19,15 +19,14 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
-from gateway.errors import ConfigurationError, StoreUnavailable
+from gateway.errors import StoreUnavailable
 from gateway.store import announcements, circuits, database, deadletters, intake, keeping, outbox, parts, views, work
-from gateway.store import tables as t
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
-from gateway.store.keys import KeyRing, WrongKey
+from gateway.store.keys import KeyRing
 from gateway.store.records import (
     Accepted,
     Announcement,
@@ -49,7 +48,6 @@ from gateway.store.records import (
 from gateway.store.session import DatabaseError, Session
 from gateway.store.writer import Transaction, Writer
 from gateway.submission import Checked, Submission, SubmissionState
-from xoev_schemas.findings import Finding, Text
 
 __all__ = [
     "Accepted",
@@ -119,7 +117,7 @@ class Store:
         """
         writing, reading = database.open_engines(url, create=create)
         try:
-            _require_keys(reading, keys)
+            database.require_keys(reading, keys)
         except BaseException:
             writing.dispose()
             reading.dispose()
@@ -498,32 +496,3 @@ def _discard_unless_created(done: Future[Accepted | KeyReused], content: Content
     answer = done.result()
     if not (isinstance(answer, Accepted) and answer.created):
         content.discard()
-
-
-def _require_keys(reading: Engine, keys: KeyRing) -> None:
-    """Every key version in use must be here, and be the right one: found at the start, not at the first reading."""
-    with reading.begin() as connection:
-        session = Session(connection)
-        for used in session.rows(select(t.content_key.c.key_version).distinct()):
-            of_version = select(t.content_key).where(t.content_key.c.key_version == used.key_version).limit(1)
-            sample = session.rows(of_version)[0]
-            try:
-                keys.unwrap(sample.key_version, sample.wrapped_key, sample.submission_id)
-            except WrongKey:
-                raise ConfigurationError([_wrong_key(sample.key_version)]) from None
-
-
-def _wrong_key(version: int) -> Finding:
-    return Finding(
-        "config.key_wrong",
-        "error",
-        "service",
-        Text(
-            f"Inhalte der Datenbank brauchen den Schlüssel {version}, der hier fehlt oder ein anderer ist.",
-            f"Content in the database is encrypted with key {version}, which is missing here or is another one.",
-        ),
-        path=f"content-{version}.key",
-        remedy=Text(
-            "Stellen Sie die Schlüsseldatei aus der Sicherung wieder her.", "Restore the key file from the backup."
-        ),
-    )
