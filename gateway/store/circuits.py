@@ -19,6 +19,7 @@ from gateway.store import tables as t
 from gateway.store.changes import INSERT_OUTBOX, changing, delivery_of, outbox_row, owner_of
 from gateway.store.deadletters import die
 from gateway.store.session import Record, Session
+from gateway.store.work import refusal_of
 from gateway.store.writer import Transaction
 
 PARKED = "circuit"
@@ -90,10 +91,12 @@ def set_circuit(tx: Transaction, target: str, state: dict[str, Any]) -> None:
 def park(tx: Transaction, delivery_id: str, failure: str, code: str) -> None:
     """queued (or waiting and due) → waiting, until the circuit closes. failure, code: what opened it.
 
-    One event when it begins; nothing at all for one that is parked already, or is elsewhere by now.
+    One event when it begins; nothing at all for one that is parked already, is not due, or is elsewhere by now.
     """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
+        if refusal_of(delivery, tx.now) is not None:
+            return
         details = {"why": PARKED, "failure": failure, "code": code}
         columns = {"due_at": None, "waits_for": PARKED}
         if delivery.state is DeliveryState.QUEUED:

@@ -68,7 +68,7 @@ def claim(tx: Transaction, delivery_id: str, worker: str, lease_seconds: float) 
         return NotClaimable("missing")
     with changing(tx, owner) as change:
         delivery = change.delivery(delivery_id)
-        refusal = _refusal(delivery, tx.now)
+        refusal = refusal_of(delivery, tx.now)
         if refusal is not None:
             return refusal
         unfinished = _unfinished_attempt(tx, delivery)
@@ -81,7 +81,8 @@ def claim(tx: Transaction, delivery_id: str, worker: str, lease_seconds: float) 
         return Claimed(_hold(change, delivery, worker, lease_seconds))
 
 
-def _refusal(delivery: Delivery, now: datetime) -> NotClaimable | None:
+def refusal_of(delivery: Delivery, now: datetime) -> NotClaimable | None:
+    """Why nobody may take it now; None: it may be taken."""
     if delivery.state is D.DEAD:
         return NotClaimable("dead")
     if delivery.state in ENDED:
@@ -124,7 +125,7 @@ def postpone(tx: Transaction, delivery_id: str, due_at: datetime, why: str, rung
     """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
-        if delivery.state not in (D.QUEUED, D.WAITING) or _refusal(delivery, tx.now) is not None:
+        if delivery.state not in (D.QUEUED, D.WAITING) or refusal_of(delivery, tx.now) is not None:
             return
         details, columns = _waiting(due_at, why, rung), {"due_at": due_at, "waits_for": why}
         if delivery.state is D.QUEUED:

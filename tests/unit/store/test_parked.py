@@ -234,6 +234,18 @@ def test_what_was_let_go_can_be_claimed_and_an_outage_that_goes_on_parks_it_agai
     assert office.world.store.delivery(delivery.delivery_id).waits_for == "circuit"
 
 
+def test_what_is_not_due_keeps_its_own_time(office: Office) -> None:
+    delivery = office.world.claimed()
+    asked_for = office.world.clock() + timedelta(hours=1)
+    busy = Wait(asked_for, "retry", failure="throttled", code="http.429")
+    office.world.store.finish(delivery, office.world.attempt(delivery), busy).result(30)
+
+    office.turn(delivery)  # a superfluous message
+
+    waiting = office.world.store.delivery(delivery.delivery_id)
+    assert (waiting.waits_for, waiting.due_at) == ("retry", asked_for)
+
+
 def test_a_delivery_that_a_worker_holds_is_not_parked_and_not_given_up(office: Office) -> None:
     held = office.world.claimed()
 

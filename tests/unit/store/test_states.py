@@ -35,6 +35,7 @@ from gateway.delivery import (
 from gateway.errors import Conflict, GatewayError, IllegalTransition
 from gateway.store.changes import changing
 from gateway.store.store import Claimed, Store
+from gateway.store.work import DUE_TOLERANCE
 from gateway.submission import SubmissionState
 
 D = DeliveryState
@@ -206,6 +207,33 @@ class Life(RuleBasedStateMachine):
         self.by_hand(lambda: self.world.store.settle(self.id, {}, actor="p", reason="r"), D.DEAD, D.DELIVERED)
 
     @rule()
+    def its_target_is_away(self) -> None:
+        due = self.world.store.delivery(self.id).due_at
+        self.world.store.park(self.id, "unavailable", "tcp.refused").result(30)
+        if self.state is D.QUEUED or (self.state is D.WAITING and (due is None or due <= self.clock() + DUE_TOLERANCE)):
+            self.state = D.WAITING
+            assert self.world.store.any_parked("steuer")
+
+    @rule()
+    def its_target_is_back(self) -> None:
+        self.world.store.let_go("steuer").result(30)
+        assert not self.world.store.any_parked("steuer")
+
+    @rule()
+    def one_is_called_to_probe(self) -> None:
+        parked = self.world.store.any_parked("steuer")
+        assert self.world.store.call_one("steuer", timedelta(0)).result(30) == parked
+
+    @rule()
+    def its_time_is_over(self) -> None:
+        parked = self.world.store.any_parked("steuer")
+        later = self.clock() + timedelta(days=1)
+        given_up = self.world.store.give_up("steuer", later, lambda _: death("expired")).result(30)
+        assert len(given_up) == parked
+        if parked:
+            self.state = D.DEAD
+
+    @rule()
     def the_relay_publishes_and_the_broker_forgets(self) -> None:
         rows = self.world.store.due_outbox(100, self.clock())
         self.world.store.forget_outbox([row.outbox_id for row in rows]).result(30)
@@ -245,6 +273,8 @@ class Life(RuleBasedStateMachine):
         if self.state not in OPEN or self.state is D.DEAD:
             return
         far = self.clock() + timedelta(days=365)
+        if self.world.store.any_parked("steuer"):
+            return  # the relay looks after it
         if not any(row.delivery_id == self.id for row in self.world.store.due_outbox(100, far)):
             assert self.world.store.sweep(far, 900).result(30) == 1
 
