@@ -36,6 +36,7 @@ def check(
     except ConfigurationError as error:
         # The packages are what was asked about, so this is an answer.
         _say_findings(error.findings, {}, as_json=as_json)
+        say(f"The packages cannot be read: {_count(error.findings)}.")
         raise typer.Exit(Exit.NO) from None
     findings = check_packages(packages, registry, load_adapter, strict=strict) + gaps(settings, packages, strict=strict)
     told = recipients(packages)
@@ -44,7 +45,7 @@ def check(
         for name, fields in told.items():
             table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
     active = sum(s.inactive is None for s in packages.services.values())
-    say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets.")
+    say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {_count(findings)}.")
     raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
 
 
@@ -53,8 +54,11 @@ def _say_findings(findings: Sequence[Finding], told: Mapping[str, object], *, as
         emit({"findings": [f.as_dict() for f in findings], "recipients": told})
     else:
         print_findings(findings)
+
+
+def _count(findings: Sequence[Finding]) -> str:
     errors, warnings = (sum(f.severity == severity for f in findings) for severity in ("error", "warning"))
-    say(f"{errors} errors, {warnings} warnings.")
+    return f"{errors} errors, {warnings} warnings"
 
 
 @services.command("list")
