@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import mapping, messages, operating, packages, running, watching
+from gateway.commands import mapping, messages, operating, packages, running, schemas, watching
 from gateway.commands.failures import failure_of, show_traceback
 from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
@@ -53,7 +53,7 @@ app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
 app.add_typer(packages.services, name="services")
-app.add_typer(packages.schemas, name="schemas")
+app.add_typer(schemas.app, name="schemas")
 app.command()(watching.targets)
 app.add_typer(watching.deliveries, name="deliveries")
 app.add_typer(operating.dead, name="dead")

@@ -119,6 +119,8 @@ class Settings(BaseSettings):
     """Addresses or networks whose `Client-Cert` header (RFC 9440) is believed."""
     validate_open: bool = False
     """`POST /v1/validate` also answers who has no account; nothing is stored either way."""
+    xrepository_url: str = "https://www.xrepository.de/api/xrepository/"
+    """Where `gateway schemas fetch` gets standards and code lists: the XRepository's interface, or a mirror of it."""
     limits: Limits = Field(default_factory=Limits)
     """Bounds on what a sender may cost; see below."""
     lease_seconds: float = 120.0

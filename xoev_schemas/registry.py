@@ -1,9 +1,10 @@
-"""The installed standards of one installation: import, look up, recognise, validate.
+"""The installed standards and code lists of one installation: import, look up, recognise, validate.
 
     GATEWAY_HOME/schemas/
       schemas.lock              what is installed, with the digest of every file
       xoev-xbau-2.6/…           the files as published, and driver schemas made at import
       fim-S00000000364V1.0.0/…
+      codelists/…               code lists, one file per list and version
 
 Nothing here touches the network. A file is read once per process and only used if its digest is the locked one.
 """
@@ -11,34 +12,53 @@ Nothing here touches the network. A file is read once per process and only used 
 from __future__ import annotations
 
 import fcntl
-import logging
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lxml import etree
 
+from xoev_schemas.candidates import Candidate, Found, FoundList, is_made, json_of, xsd_of
+from xoev_schemas.codelists import CodeList, CodeLists, enumerated_lists, read_code_list
 from xoev_schemas.documents import Document, JsonDocument, XmlDocument
 from xoev_schemas.expectations import SchemaIndex
+from xoev_schemas.fim import DataSchema, read_xdf
 from xoev_schemas.findings import Finding, Text, has_errors
-from xoev_schemas.importing import Candidate, digests, discover, json_of, xsd_of
+from xoev_schemas.importing import discover
+from xoev_schemas.importing_fim import merged_forms
+from xoev_schemas.importing_lists import other_codes
+from xoev_schemas.importing_schematron import Prove
 from xoev_schemas.json_schema import CompiledJsonSchema
-from xoev_schemas.lock import RegistryDamaged, read_lock, write_lock
+from xoev_schemas.lock import Installed, RegistryDamaged, read_lock, write_lock
 from xoev_schemas.model import SchemaModel, json_model, xsd_model
+from xoev_schemas.neighbours import InstalledNeighbours
+from xoev_schemas.schematron import compile_schematron
 from xoev_schemas.sources import opened, refused
-from xoev_schemas.standards import ImportRefused, Judgement, Schema, SchemaRef, Standard, fim_id
+from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, Schema, SchemaRef, Standard, fim_id
 from xoev_schemas.words import schema_finding
 from xoev_schemas.xsd import XsdSource, compiled_for_this_thread
 from xoev_schemas.xsd_findings import findings_of
 
-__all__ = ["ImportRefused", "Judgement", "Registry", "RegistryDamaged", "SchemaRef", "Standard"]
+__all__ = ["ImportRefused", "Imported", "Judgement", "Registry", "RegistryDamaged", "SchemaRef", "Standard"]
 
-_log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Imported:
+    """What a source holds, all of it installed now.
+
+    new: refs and URN_VERSIONs of what was not installed before. notes: warnings, about what will not be used.
+    """
+
+    standards: list[Standard]
+    lists: list[InstalledList]
+    new: frozenset[str]
+    notes: list[Finding]
 
 
 class Registry:
@@ -47,46 +67,130 @@ class Registry:
     def __init__(self, folder: Path) -> None:
         """folder: holds `schemas.lock`; a missing or empty one is an empty registry. Raises RegistryDamaged."""
         self._folder = folder
-        self._standards = read_lock(folder)
         self._loaded = threading.Lock()
+        self._use(read_lock(folder))
+
+    def _use(self, installed: Installed) -> None:
+        self._installed = installed
         self._open: dict[str, _Opened] = {}
+        self._lists = CodeLists({key: partial(self._list_bytes, one) for key, one in installed.lists.items()})
+
+    @property
+    def _standards(self) -> Mapping[str, Standard]:
+        return self._installed.standards
+
+    @property
+    def folder(self) -> Path:
+        return self._folder
 
     def standards(self) -> list[Standard]:
         return [self._standards[ref] for ref in sorted(self._standards)]
 
+    def lists(self) -> list[InstalledList]:
+        return [self._installed.lists[key] for key in sorted(self._installed.lists)]
+
     # --- import ----------------------------------------------------------------------------------------------------
 
-    def import_path(self, path: Path) -> list[Standard]:
-        """Install every standard in a folder, a ZIP archive, or the standard of a single XSD or JSON Schema file.
+    def import_path(
+        self,
+        path: Path,
+        *,
+        variant: str | None = None,
+        prove: Prove = lambda _stylesheets: None,
+        dry_run: bool = False,
+    ) -> Imported:
+        """Install every standard and code list in a folder, a ZIP archive, or a single file.
 
-        All compile, or nothing is installed. What is installed already stays as it is and is in the answer too. Raises
-        ImportRefused: not readable, does not compile, or another content of the same version is installed.
+        All compile, or nothing is installed. What is installed already stays as it is and is in the answer too.
+        variant: name for the set of schemas, so that it can stand beside the normative one. prove: compiles Schematron
+        rules to the last expression (`Workers.prove`). dry_run: only say what would come. Raises ImportRefused: not
+        readable, does not compile, or another content of the same version is installed.
         """
         with opened(path) as source:
-            candidates = _chosen(discover(source))
-        if any(not self._has(candidate) for candidate in candidates):
+            neighbours = InstalledNeighbours(self._folder, self.standards())
+            found = discover(source, neighbours, self.standards(), variant, prove)
+        if dry_run:
+            return self._imported(found, self._with(found))
+        if self._missing(found):
             with _locked(self._folder):
-                self._standards = read_lock(self._folder)
-                self._install([candidate for candidate in candidates if not self._has(candidate)])
-        return [self._standards[ref] for ref in sorted({candidate.standard.ref for candidate in candidates})]
+                before = self._installed
+                self._use(read_lock(self._folder))
+                installed = self._with(found)
+                self._write(found)
+                write_lock(self._folder, installed)
+                imported = self._imported(found, installed, before)
+                self._use(installed)
+            return imported
+        return self._imported(found, self._installed)
+
+    def _imported(self, found: Found, installed: Installed, before: Installed | None = None) -> Imported:
+        before = before or self._installed
+        refs = sorted({candidate.standard.ref for candidate in found.candidates})
+        keys = sorted({(one.entry.uri, one.entry.version) for one in found.lists})
+        new = {ref for ref in refs if before.standards.get(ref) != installed.standards[ref]}
+        new |= {"_".join(key) for key in keys if key not in before.lists}
+        standards = [installed.standards[ref] for ref in refs]
+        return Imported(standards, [installed.lists[key] for key in keys], frozenset(new), found.notes)
+
+    def _missing(self, found: Found) -> bool:
+        return not all(map(self._has, found.candidates)) or not all(map(self._has_list, found.lists))
 
     def _has(self, candidate: Candidate) -> bool:
+        """Whether the same content is installed, wherever the files lay in the source."""
         known = self._standards.get(candidate.standard.ref)
-        if known is None or not candidate.standard.files.items() <= known.files.items():
+        if known is None or not _published(candidate.standard) <= _published(known):
             return False
         return all((self._folder / known.folder / file).is_file() for file in known.files)
 
-    def _install(self, candidates: Iterable[Candidate]) -> None:
-        # A folder that was deleted by hand is the way to replace a standard.
-        merged = {ref: known for ref, known in self._standards.items() if (self._folder / known.folder).is_dir()}
-        pending = list(candidates)
-        for candidate in pending:
-            known = merged.get(candidate.standard.ref)
-            merged[candidate.standard.ref] = _merged(known, candidate.standard) if known else candidate.standard
-        for candidate in pending:
-            _write(self._folder / candidate.standard.folder, candidate.contents)
-        write_lock(self._folder, merged.values())
-        self._standards, self._open = merged, {}
+    def _has_list(self, found: FoundList) -> bool:
+        known = self._installed.lists.get((found.entry.uri, found.entry.version))
+        return known is not None and known.sha256 == found.entry.sha256 and (self._folder / known.file).is_file()
+
+    def _with(self, found: Found) -> Installed:
+        """What will be installed. Raises ImportRefused for other content of what is installed."""
+        # A folder that was deleted by hand is away; importing brings it back.
+        standards = {ref: known for ref, known in self._standards.items() if (self._folder / known.folder).is_dir()}
+        for candidate in found.candidates:
+            if not self._has(candidate):
+                known = standards.get(candidate.standard.ref)
+                standards[candidate.standard.ref] = _merged(known, candidate.standard) if known else candidate.standard
+        lists = dict(self._installed.lists)
+        for one in found.lists:
+            key = (one.entry.uri, one.entry.version)
+            if key in lists and (self._folder / lists[key].file).is_file():
+                if one.codes != frozenset(self._read_list(lists[key]).labels):
+                    raise ImportRefused([other_codes(one.entry)])
+            else:
+                lists[key] = one.entry
+        return Installed(standards, lists)
+
+    def _write(self, found: Found) -> None:
+        for candidate in found.candidates:
+            if not self._has(candidate):
+                _write(self._folder / candidate.standard.folder, candidate.contents)
+        for one in found.lists:
+            if (one.entry.uri, one.entry.version) not in self._installed.lists or not self._has_list(one):
+                _write(self._folder, {one.entry.file: one.data})
+
+    def remove(self, name: str) -> Standard | InstalledList | None:
+        """Take a standard (by ref) or a code list (by `URI_version`) away, with its files. None = not installed."""
+        with _locked(self._folder):
+            installed = read_lock(self._folder)
+            standard = installed.standards.get(name)
+            one = next((one for one in installed.lists.values() if f"{one.uri}_{one.version}" == name), None)
+            if standard is not None:
+                installed = replace(installed, standards={r: s for r, s in installed.standards.items() if r != name})
+            elif one is not None:
+                installed = replace(installed, lists={k: v for k, v in installed.lists.items() if v != one})
+            else:
+                return None
+            write_lock(self._folder, installed)
+            self._use(installed)
+            if standard is not None:
+                shutil.rmtree(self._folder / standard.folder, ignore_errors=True)
+            elif one is not None:
+                (self._folder / one.file).unlink(missing_ok=True)
+        return standard or one
 
     # --- look up ---------------------------------------------------------------------------------------------------
 
@@ -101,7 +205,11 @@ class Registry:
             standard = self._standards.get(f"fim:{identifier}")
             return _ref(standard, identifier, ref_or_uri) if standard else None
         name, _, message = ref_or_uri.partition("#")
-        named = [s for s in self._standards.values() if name == s.ref or (name in s.schema_uris and not s.is_fim)]
+        named = [
+            s
+            for s in self._standards.values()
+            if name == s.ref or (name in s.schema_uris and not s.is_fim and not s.variant)
+        ]
         if len(named) != 1 or (message and message not in named[0].messages):
             return None
         return _ref(named[0], message, ref_or_uri)
@@ -123,6 +231,7 @@ class Registry:
         fitting = [s for s in self._standards.values() if any(name in schema.messages for schema in s.schemas)]
         # A message of a module is known to every standard that draws the module in: its own comes first.
         own = [s for s in fitting if name[0] in s.schema_uris or s.is_fim] or fitting
+        own = [s for s in own if not s.variant] or own
         if len(own) > 1:
             own = [s for s in own if s.version == root.get("version")]
         return _ref(own[0], name[1], f"{{{name[0]}}}{name[1]}") if len(own) == 1 else None
@@ -180,6 +289,37 @@ class Registry:
         findings = fitting.findings(document.value)
         return Judgement(not has_errors(findings), standard.ref, ref.message or standard.messages[0], findings)
 
+    # --- what belongs to a standard --------------------------------------------------------------------------------
+
+    def code_lists(self) -> CodeLists:
+        """All installed code lists, each read when it is first asked for. Raises RegistryDamaged then."""
+        return self._lists
+
+    def schematron(self, ref: str) -> Sequence[bytes]:
+        """The standard's Schematron rules as stylesheets, in the order in which they are run; compiled once."""
+        return self._opened(self._standards[ref]).stylesheets
+
+    def enumerated_lists(self, ref: str) -> Mapping[tuple[str, str], CodeList]:
+        """The code lists whose codes stand in the standard's own schemas (code type 1), by URI and version."""
+        return self._opened(self._standards[ref]).enumerated
+
+    def fim(self, ref: str) -> DataSchema | None:
+        """What is known of a FIM schema from its XDatenfelder file; None where only its XSD or JSON Schema is here."""
+        return self._opened(self._standards[ref]).fim
+
+    def files(self, ref: str) -> Mapping[str, bytes]:
+        """A standard's files as they were imported. Raises KeyError, RegistryDamaged."""
+        return self._opened(self._standards[ref]).contents
+
+    def _list_bytes(self, one: InstalledList) -> bytes:
+        data = (self._folder / one.file).read_bytes()
+        if sha256(data).hexdigest() != one.sha256:
+            raise RegistryDamaged(f"{one.file} is not the file that was imported; remove the list and import it again")
+        return data
+
+    def _read_list(self, one: InstalledList) -> CodeList:
+        return read_code_list(self._list_bytes(one))
+
     # --- model -----------------------------------------------------------------------------------------------------
 
     def model(self, ref: SchemaRef) -> SchemaModel:
@@ -205,7 +345,7 @@ class _Opened:
     def __init__(self, standard: Standard, folder: Path) -> None:
         self._standard = standard
         self._folder = folder.resolve()
-        self._contents = _verified(standard, folder)
+        self.contents = _verified(standard, folder)
         self._lock = threading.RLock()
         self._index: SchemaIndex | None = None
         self._json: dict[str, CompiledJsonSchema] = {}
@@ -216,18 +356,36 @@ class _Opened:
     def index(self) -> SchemaIndex:
         with self._lock:
             if self._index is None:
-                self._index = SchemaIndex(data for path, data in self._contents.items() if path.endswith(".xsd"))
+                self._index = SchemaIndex(data for path, data in self.contents.items() if path.endswith(".xsd"))
             return self._index
+
+    @cached_property
+    def enumerated(self) -> Mapping[tuple[str, str], CodeList]:
+        return enumerated_lists({path: data for path, data in self.contents.items() if path.endswith(".xsd")})
+
+    @cached_property
+    def stylesheets(self) -> Sequence[bytes]:
+        return [self._stylesheet(PurePosixPath(path)) for path in self._standard.schematron]
+
+    def _stylesheet(self, path: PurePosixPath) -> bytes:
+        def beside(name: str) -> bytes:
+            return self.contents[str(path.parent / name)]
+
+        return compile_schematron(self.contents[str(path)], beside, name=path.name)
+
+    @cached_property
+    def fim(self) -> DataSchema | None:
+        return read_xdf(self.contents[self._standard.xdf]) if self._standard.xdf else None
 
     def xsd(self, schema: Schema) -> XsdSource:
         if schema.entry not in self._xsd:
-            self._xsd[schema.entry] = xsd_of(self._standard, schema, self._contents)
+            self._xsd[schema.entry] = xsd_of(self._standard, schema, self.contents)
         return self._xsd[schema.entry]
 
     def json(self, schema: Schema) -> CompiledJsonSchema:
         with self._lock:
             if schema.entry not in self._json:
-                self._json[schema.entry] = json_of(self._standard, schema, self._contents[schema.entry])
+                self._json[schema.entry] = json_of(self._standard, schema, self.contents[schema.entry])
             return self._json[schema.entry]
 
     def model(self, message: str) -> SchemaModel:
@@ -310,26 +468,21 @@ def _verified(standard: Standard, folder: Path) -> dict[str, bytes]:
     return contents
 
 
-def _chosen(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """One per standard and file: of two contents for one version, that from the folder named after the standard."""
-    chosen: dict[tuple[str, str], Candidate] = {}
-    for candidate in candidates:
-        key = (candidate.standard.ref, candidate.standard.schemas[0].entry)
-        other = chosen.get(key)
-        if other is None or (_is_namesake(candidate) and not _is_namesake(other)):
-            chosen[key] = candidate
-        if other is not None and digests(other.contents) != digests(candidate.contents):
-            _log.warning("%s is there twice with different content; took that of %s", key[0], chosen[key].origin)
-    return list(chosen.values())
-
-
-def _is_namesake(candidate: Candidate) -> bool:
-    return candidate.origin == candidate.standard.ref.partition(":")[2].replace("/", "-")
+def _published(standard: Standard) -> set[str]:
+    """Digests of what a publisher made; drivers and schemas made here may change with this program."""
+    return {digest for path, digest in standard.files.items() if not is_made(path)}
 
 
 def _merged(known: Standard, new: Standard) -> Standard:
-    """One FIM schema in several forms is one standard. Raises ImportRefused where a form has another content."""
-    if not new.is_fim or any(known.files.get(path, digest) != digest for path, digest in new.files.items()):
+    """A standard with what came in addition. Raises ImportRefused where a version has another content than installed.
+
+    FIM: one schema in several forms is one standard. Rules alone are added. Else only more files of the same: an
+    earlier import did not know what to do with them.
+    """
+    differs = any(known.files.get(path, digest) != digest for path, digest in new.files.items() if not is_made(path))
+    if new.schemas and not new.is_fim:
+        differs = not _published(known) <= _published(new)
+    if differs:
         raise refused(
             "schemas.already_installed",
             new.ref,
@@ -338,16 +491,21 @@ def _merged(known: Standard, new: Standard) -> Standard:
                 f"{new.ref} is installed already, with other content.",
             ),
             Text(
-                f"Zum Ersetzen löschen Sie den Ordner {known.folder} der Registratur und importieren Sie erneut.",
-                f"To replace it, delete the registry's folder {known.folder} and import again.",
+                f"Ein veröffentlichter Standard ändert sich nicht. Zum Ersetzen: gateway schemas remove {new.ref}. Als "
+                "zweite Fassung daneben: gateway schemas import --variant NAME",
+                f"A published standard does not change. To replace it: gateway schemas remove {new.ref}. As a second "
+                "set beside it: gateway schemas import --variant NAME",
             ),
         )
-    entries = {schema.entry: schema for schema in [*known.schemas, *new.schemas]}
+    if new.schemas and not new.is_fim:
+        return new
     return replace(
         known,
         schema_uris=sorted({*known.schema_uris, *new.schema_uris}),
         files={**known.files, **new.files},
-        schemas=[entries[entry] for entry in sorted(entries)],
+        schemas=merged_forms(known.schemas, new.schemas),
+        schematron=sorted({*known.schematron, *new.schematron}),
+        xdf=new.xdf or known.xdf,
     )
 
 

@@ -12,9 +12,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from lxml import etree
 
@@ -23,6 +24,7 @@ from xoev_schemas.standards import ImportRefused
 from xoev_schemas.xsd import parse_schema
 
 CATALOG_NAME = "catalog.xml"
+SUFFIXES = (".xsd", ".json", ".sch", ".xml")
 _CATALOG = "{urn:oasis:names:tc:entity:xmlns:xml:catalog}"
 _PARENTS = 3  # how far above the imported path a catalog is looked for
 
@@ -35,13 +37,20 @@ ZIP_RATIO = 100
 class Source:
     """Files to import from.
 
-    top: nothing outside this folder is read. paths: the XSD and JSON files to look at, sorted.
-    catalog: published URL → file.
+    top: nothing outside this folder is read. paths: the files to look at (XSD, JSON, Schematron, XML), sorted.
+    catalog: published URL → file. label: what the top folder is called where it came from.
     """
 
     top: Path
     paths: list[Path]
     catalog: dict[str, Path] = field(default_factory=dict)
+    label: str = ""
+
+    def folder_name(self, folder: Path) -> str:
+        return self.label if self.label and folder == self.top else folder.name
+
+    def ending(self, suffix: str) -> list[Path]:
+        return [path for path in self.paths if path.suffix == suffix]
 
     def name(self, path: Path) -> str:
         """A file's name for findings: relative to the top, never a path of this machine."""
@@ -55,9 +64,9 @@ def opened(path: Path) -> Iterator[Source]:
         yield _from_folder(path.resolve(), parents=_PARENTS)
     elif zipfile.is_zipfile(path):
         with TemporaryDirectory(prefix="gateway-schemas-") as unpacked:
-            _unpack(path, Path(unpacked))
-            yield _from_folder(Path(unpacked).resolve(), parents=0)
-    elif path.suffix in (".xsd", ".json") and path.is_file():
+            unpack(path, Path(unpacked))
+            yield replace(_from_folder(Path(unpacked).resolve(), parents=0), label=path.stem)
+    elif path.suffix in SUFFIXES and path.is_file():
         folder = path.resolve().parent
         top, catalog = _catalogs(folder, _PARENTS)
         yield Source(top, [path.resolve()], catalog)
@@ -66,8 +75,8 @@ def opened(path: Path) -> Iterator[Source]:
             "schemas.not_readable",
             path.name,
             Text("Hier ist kein Ordner, ZIP-Archiv oder Schema.", "This is no folder, ZIP archive or schema."),
-            Text("Geben Sie einen Ordner, ein ZIP-Archiv oder eine XSD- oder JSON-Datei an.",
-                 "Name a folder, a ZIP archive, or an .xsd or .json file."),
+            Text("Geben Sie einen Ordner, ein ZIP-Archiv oder eine Datei (.xsd, .json, .sch, .xml) an.",
+                 "Name a folder, a ZIP archive, or a file (.xsd, .json, .sch, .xml)."),
         )  # fmt: skip
 
 
@@ -82,7 +91,7 @@ def import_finding(code: str, path: str, text: Text, remedy: Text | None = None)
 
 def _from_folder(folder: Path, *, parents: int) -> Source:
     top, catalog = _catalogs(folder, parents)
-    paths = sorted(p for p in folder.rglob("*") if p.suffix in (".xsd", ".json") and p.is_file())
+    paths = sorted(p for p in folder.rglob("*") if p.suffix in SUFFIXES and p.is_file())
     return Source(top, [p for p in paths if p.resolve().is_relative_to(top)], catalog)
 
 
@@ -117,8 +126,29 @@ def _catalog_entries(file: Path) -> dict[str, Path]:
     return {url: target for url, target in entries.items() if target.is_relative_to(file.parent.resolve())}
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Only XSD, JSON and catalog files; bounded by what really comes out, not by what the headers say."""
+def root_of(path: Path) -> etree.QName | None:
+    """The name of an XML file's root element, without reading the rest; None for what is no XML or has a DOCTYPE."""
+    parser = etree.XMLPullParser(events=("start",), resolve_entities=False, no_network=True, load_dtd=False)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(4096):
+                parser.feed(chunk)
+                for _event, element in cast("Iterator[tuple[str, etree._Element]]", parser.read_events()):
+                    return None if _has_doctype(element) else etree.QName(element)
+    except etree.XMLSyntaxError:
+        pass
+    return None
+
+
+def _has_doctype(element: etree._Element) -> bool:
+    return element.getroottree().docinfo.internalDTD is not None
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """A ZIP archive's files. Raises ImportRefused for one that is damaged or meant to do harm.
+
+    Only files of the known kinds; bounded by what really comes out, not by what the headers say.
+    """
     try:
         with zipfile.ZipFile(archive) as zip_file:
             entries = [_checked(info) for info in zip_file.infolist() if not info.filename.endswith("/")]
@@ -127,7 +157,7 @@ def _unpack(archive: Path, folder: Path) -> None:
                 raise _bad_archive("zu viele oder doppelte Einträge", "too many entries, or two of one name")
             left = min(ZIP_BYTES, ZIP_RATIO * archive.stat().st_size)
             for info in entries:
-                if PurePosixPath(info.filename).suffix in (".xsd", ".json", ".xml"):
+                if PurePosixPath(info.filename).suffix in SUFFIXES:
                     left -= _extract(zip_file, info, folder, left)
     except (
         zipfile.BadZipFile,

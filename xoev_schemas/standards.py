@@ -32,11 +32,16 @@ class Standard:
 
     ref: `xoev:xbau/2.6`, `fim:S07000000248V1.2.0`, or `xsd:<namespace>` for a schema that is neither XÖV nor FIM.
     publisher: the owner named by the standard's URN; None where the schema does not say.
+    variant: name of another set of schemas for the same messages (`schatten` in `xoev:xbau/2.6-schatten`); empty for
+    the normative one, which decides wherever nobody names the variant.
+    licences: what the files say of their licence, as they say it.
     schema_uris: names under which submissions may refer to it: namespace, version URN, published schema URIs.
     messages: local names of its messages, sorted.
     files: path below `folder` → SHA-256 (hex) of the bytes; exactly what was imported, plus driver schemas made by us.
     folder: name of the folder below the registry's that holds the files.
     catalog: published URL → path below `folder`, for imports that name a URL.
+    schematron: paths of its Schematron schemas (ISO/IEC 19757-3), in the order in which they are run.
+    xdf: path of the XDatenfelder file that a FIM standard was made from or came with.
     """
 
     ref: str
@@ -49,6 +54,10 @@ class Standard:
     folder: str
     schemas: Sequence[Schema]
     catalog: Mapping[str, str] = field(default_factory=dict)
+    variant: str = ""
+    licences: list[str] = field(default_factory=list)
+    schematron: list[str] = field(default_factory=list)
+    xdf: str | None = None
 
     @property
     def is_fim(self) -> bool:
@@ -58,6 +67,22 @@ class Standard:
     def media_types(self) -> tuple[str, ...]:
         kinds = {schema.kind for schema in self.schemas}
         return (XML_MEDIA_TYPES if "xsd" in kinds else ()) + (JSON_MEDIA_TYPES if "json" in kinds else ())
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledList:
+    """A code list in one version, as installed.
+
+    uri, version: as messages name it (`listURI`, `listVersionID`); opaque. file: path below the registry's folder.
+    sha256: of the file. codes: how many it has.
+    """
+
+    uri: str
+    version: str
+    title: str
+    file: str
+    sha256: str
+    codes: int
 
 
 @dataclass(frozen=True, slots=True)

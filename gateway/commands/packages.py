@@ -1,23 +1,20 @@
-"""Commands about configuration: check, services list|test, schemas list|import|show."""
+"""Commands about configuration: check, services list|test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gateway.commands.opening import gaps, look
-from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
+from gateway.commands.output import Config, Exit, Json, emit, print_findings, say, settings_for, table
 from gateway.errors import ConfigurationError, GatewayError
 from xoev_schemas.findings import Finding, has_errors
-from xoev_schemas.registry import Registry
 
 services = typer.Typer(
     no_args_is_help=True, help="Service packages: what is connected, and whether its samples come out right."
 )
-schemas = typer.Typer(no_args_is_help=True, help="Installed standards.")
 
 
 def check(
@@ -123,76 +120,3 @@ def run_service_samples(
             [(r.service, r.sample, "as expected" if r.ok else r.difference) for r in results],
         )
     raise typer.Exit(Exit.YES if all(r.ok for r in results) else Exit.NO)
-
-
-@schemas.command("list")
-def list_schemas(config: Config = None, as_json: Json = False) -> None:
-    """Installed standards."""
-    registry, _ = look(settings_for(config))
-    rows = [
-        {"standard": s.ref, "title": s.title, "version": s.version, "messages": len(s.messages)}
-        for s in registry.standards()
-    ]
-    if as_json:
-        emit(rows)
-    else:
-        table("Standards", ("standard", "title", "version", "messages"), [tuple(r.values()) for r in rows])
-
-
-@schemas.command("import")
-def import_schemas(
-    paths: Annotated[list[Path], typer.Argument(help="Folder, zip archive or single schema file.", exists=True)],
-    config: Config = None,
-    as_json: Json = False,
-) -> None:
-    """Bring standards in: from a folder or archive, never from the network. Compiles everything; safe to repeat."""
-    settings = settings_for(config)
-    registry = Registry(settings.home / "schemas")
-    imported = []
-    for path in paths:
-        say(f"Reading {path} into {settings.home / 'schemas'} …")
-        imported += registry.import_path(path)
-    if as_json:
-        emit(
-            [
-                {"standard": s.ref, "title": s.title, "version": s.version, "messages": list(s.messages)}
-                for s in imported
-            ]
-        )
-    else:
-        for standard in imported:
-            out.print(f"{standard.ref}: {len(standard.messages)} messages", markup=False, highlight=False)
-
-
-@schemas.command("show")
-def show_schema(
-    ref: Annotated[str, typer.Argument(help="As in `schemas list`.")], config: Config = None, as_json: Json = False
-) -> None:
-    """One standard: version, schema URIs, messages, files with their digests."""
-    registry, _ = look(settings_for(config))
-    standard = next((s for s in registry.standards() if s.ref == ref), None)
-    if standard is None:
-        known = ", ".join(s.ref for s in registry.standards()) or "none"
-        raise GatewayError(f"{ref!r} is not installed", code="unknown_standard", remedy=f"Installed are: {known}.")
-    document = {
-        "standard": standard.ref,
-        "title": standard.title,
-        "version": standard.version,
-        "publisher": standard.publisher,
-        "schemaUris": list(standard.schema_uris),
-        "messages": list(standard.messages),
-        "files": dict(standard.files),
-    }
-    if as_json:
-        emit(document)
-        return
-    for key, value in document.items():
-        if lines := _lines(value):
-            out.print(f"{key}:", style="bold")
-            out.print("\n".join(f"  {line}" for line in lines), markup=False, highlight=False)
-
-
-def _lines(value: str | list[str] | dict[str, str] | None) -> list[str]:
-    if isinstance(value, dict):
-        return [f"{name}  {digest}" for name, digest in value.items()]
-    return value if isinstance(value, list) else [value] if value else []

@@ -45,7 +45,7 @@ def measure() -> Checks:
     data = message(10 * 1024)
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder))
-        [standard] = registry.import_path(DATA / "xoev/xbau-2.6")
+        [standard] = registry.import_path(DATA / "xoev/xbau-2.6").standards
         ref = registry.find(f"{standard.ref}#baugenehmigung.antrag.0200")
         assert ref
         bare_schema = etree.XMLSchema(etree.parse(Path(folder) / standard.folder / "driver.xsd"))

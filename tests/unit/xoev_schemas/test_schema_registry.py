@@ -37,7 +37,7 @@ def test_a_missing_folder_is_an_empty_registry(tmp_path: Path) -> None:
 def test_a_folder_without_a_root_schema_becomes_one_standard(tmp_path: Path, muster: Path) -> None:
     registry = Registry(tmp_path / "home")
 
-    [standard] = registry.import_path(muster)
+    [standard] = registry.import_path(muster).standards
 
     assert standard.ref == "xoev:xmuster/1.0"
     assert standard.title == "Musterstandard"
@@ -49,7 +49,7 @@ def test_a_folder_without_a_root_schema_becomes_one_standard(tmp_path: Path, mus
 
 def test_published_files_are_stored_as_they_are(tmp_path: Path, muster: Path, fim: Path) -> None:
     registry = Registry(tmp_path / "home")
-    [standard] = registry.import_path(muster)
+    [standard] = registry.import_path(muster).standards
     registry.import_path(fim)
 
     stored = tmp_path / "home" / standard.folder / "xmuster-baukasten.xsd"
@@ -59,16 +59,16 @@ def test_published_files_are_stored_as_they_are(tmp_path: Path, muster: Path, fi
 
 def test_importing_again_changes_nothing(tmp_path: Path, muster: Path) -> None:
     registry = Registry(tmp_path / "home")
-    first = registry.import_path(muster)
+    first = registry.import_path(muster).standards
     lock = (tmp_path / "home/schemas.lock").stat().st_mtime_ns
 
-    assert registry.import_path(muster) == first
-    assert Registry(tmp_path / "home").import_path(muster) == first
+    assert registry.import_path(muster).standards == first
+    assert Registry(tmp_path / "home").import_path(muster).standards == first
     assert (tmp_path / "home/schemas.lock").stat().st_mtime_ns == lock
 
 
 def test_another_process_sees_what_was_imported(tmp_path: Path, muster: Path) -> None:
-    installed = Registry(tmp_path / "home").import_path(muster)
+    installed = Registry(tmp_path / "home").import_path(muster).standards
 
     assert Registry(tmp_path / "home").standards() == installed
 
@@ -77,7 +77,7 @@ def test_other_content_of_an_installed_version_is_refused_until_its_folder_is_de
     tmp_path: Path, muster: Path
 ) -> None:
     registry = Registry(tmp_path / "home")
-    [standard] = registry.import_path(muster)
+    [standard] = registry.import_path(muster).standards
     baukasten = muster / "xmuster-baukasten.xsd"
     baukasten.write_text(baukasten.read_text().replace('maxLength value="10"', 'maxLength value="20"'))
 
@@ -88,7 +88,7 @@ def test_other_content_of_an_installed_version_is_refused_until_its_folder_is_de
     for file in sorted((tmp_path / "home" / standard.folder).rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     (tmp_path / "home" / standard.folder).rmdir()
-    assert registry.import_path(muster)[0].files != standard.files
+    assert registry.import_path(muster).standards[0].files != standard.files
 
 
 def test_nothing_touches_the_network(tmp_path: Path, muster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,7 +165,7 @@ def test_a_sub_folder_is_imported_with_the_catalog_above_it(tmp_path: Path, must
     for file in muster.glob("xmuster*.xsd"):
         file.rename(muster / "std" / file.name)
 
-    [standard] = Registry(tmp_path / "home").import_path(muster / "std")
+    [standard] = Registry(tmp_path / "home").import_path(muster / "std").standards
 
     assert standard.catalog == {"https://example.org/component.xsd": "parts/component.xsd"}
     assert {"std/xmuster-baukasten.xsd", "parts/component.xsd"} < set(standard.files)
@@ -174,9 +174,9 @@ def test_a_sub_folder_is_imported_with_the_catalog_above_it(tmp_path: Path, must
 def test_an_archive_is_imported_like_its_folder(tmp_path: Path, muster: Path) -> None:
     archive = zipped(tmp_path / "m.zip", {f"top/{name}": content for name, content in MUSTER.items()})
 
-    from_archive = Registry(tmp_path / "one").import_path(archive)
+    from_archive = Registry(tmp_path / "one").import_path(archive).standards
 
-    assert from_archive == Registry(tmp_path / "two").import_path(muster)
+    assert from_archive == Registry(tmp_path / "two").import_path(muster).standards
 
 
 @pytest.mark.parametrize("name", ["../a.xsd", "/tmp/a.xsd", "x/../../a.xsd", "C:\\a.xsd", "..\\a.xsd"])
@@ -333,7 +333,7 @@ def test_the_published_collection_imports_whole(real: Registry) -> None:
 
 
 def test_xbau_alone_is_the_same_standard_as_in_the_collection(real: Registry, test_data: Path, tmp_path: Path) -> None:
-    [alone] = Registry(tmp_path).import_path(test_data / "xoev/xbau-2.6")
+    [alone] = Registry(tmp_path).import_path(test_data / "xoev/xbau-2.6").standards
 
     assert alone == next(standard for standard in real.standards() if standard.ref == "xoev:xbau/2.6")
 
