@@ -11,29 +11,44 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+import structlog
+
 from gateway.delivery import Dead, Delivery, notices, verdicts
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.hours import parse_hours
+from gateway.errors import StoreUnavailable
 from gateway.packages.model import RetryPolicy
 
 if TYPE_CHECKING:
     from gateway.wiring import Gateway
 
+log = structlog.get_logger()
+
 
 def look_after_parked(gateway: Gateway) -> None:
-    """One look at every target that ever was in trouble. Costs one read when nothing is parked."""
-    now = gateway.clock()
+    """One look at every target that ever was in trouble. Costs one read when nothing is parked.
+
+    A fault with one target holds up no other. Raises StoreUnavailable.
+    """
     for target, state in gateway.store.circuits().items():
-        circuit = Circuit.from_dict(state)
-        if not gateway.store.any_parked(target):
-            continue
-        if circuit.state == "closed":
-            while gateway.store.let_go(target).result():
-                pass
-            continue
-        _give_up(gateway, target, circuit, now)
-        if circuit.admits(now) and _works_now(gateway, target, now):
-            gateway.store.call_one(target, timedelta(seconds=gateway.settings.circuit_probe_seconds)).result()
+        try:
+            if gateway.store.any_parked(target):
+                _look_at(gateway, target, Circuit.from_dict(state))
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            log.exception("parking.failed", target=target, error=type(error).__name__)
+
+
+def _look_at(gateway: Gateway, target: str, circuit: Circuit) -> None:
+    now = gateway.clock()
+    if circuit.state == "closed":
+        while gateway.store.let_go(target).result():
+            pass
+        return
+    _give_up(gateway, target, circuit, now)
+    if circuit.admits(now) and _works_now(gateway, target, now):
+        gateway.store.call_one(target, timedelta(seconds=gateway.settings.circuit_probe_seconds)).result()
 
 
 def _give_up(gateway: Gateway, target: str, circuit: Circuit, now: datetime) -> None:

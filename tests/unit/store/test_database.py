@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade as upgrade_to
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, inspect, text
 from store_world import KEYS, Clock, World, verdict
@@ -16,6 +17,7 @@ from gateway.store import database
 from gateway.store.database import upgrade_url
 from gateway.store.store import Accepted, Store
 from gateway.store.tables import metadata
+from xoev_schemas.findings import Text
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_code(database_url: str) -> None:
@@ -36,6 +38,31 @@ def test_migrating_twice_changes_nothing(world: World) -> None:
     upgrade_url(world.url)
 
     assert world.store.view(accepted.submission_id).state == "accepted"
+
+
+def test_what_died_before_both_languages_keeps_its_words(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(database.command, "upgrade", lambda config, _: upgrade_to(config, "0002"))
+        upgrade_url(database_url)
+    engine = create_engine(_plain(database_url))
+    row = {"id": "dead-1", "at": "2026-11-24T12:00:00.000000+00:00"}
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO dead_letter (dead_id, failure, code, place, fingerprint, fingerprint_version, text, remedy,"
+                " source, attempts, died_at, state) VALUES (:id, 'bug', 'bug.X', '', 'f', 1, 'Warum', 'Was tun',"
+                " 'worker', 1, :at, 'open')"
+            ),
+            row,
+        )
+    engine.dispose()
+
+    upgrade_url(database_url)
+
+    store = Store.open(database_url, keys=KEYS)
+    (letter,) = store.dead_letters()
+    store.close()
+    assert (letter.text, letter.remedy) == (Text("Warum", "Warum"), Text("Was tun", "Was tun"))
 
 
 def test_a_database_that_is_not_migrated_is_not_opened_and_the_remedy_is_named(database_url: str) -> None:

@@ -304,6 +304,23 @@ def test_a_rate_makes_one_event_however_often_its_place_moves(office: Office) ->
     assert not {"delivery.queued", "delivery.waits_on"} & set(office.events(delivery)[2:])
 
 
+def test_a_fault_with_one_target_holds_up_no_other(office: Office) -> None:
+    office.parked()
+    broken = {"state": "open", "failures": 5, "opened_at": "no moment", "why": "", "failure": ""}
+    office.world.store.set_circuit("broken", broken).result(30)
+    other = office.world.delivery(office.world.accept("broken"))
+    office.world.store.park(other.delivery_id, "unavailable", "tcp.refused").result(30)
+
+    office.world.clock.forward(DAY + 1)
+    with structlog.testing.capture_logs() as told:
+        office.sweep()
+
+    assert office.world.store.counts() == {"dead": 1, "waiting": 1}
+    assert [(line["event"], line["target"]) for line in told if line["log_level"] == "error"] == [
+        ("parking.failed", "broken")
+    ]
+
+
 def test_what_is_open_is_told_by_target_with_its_age(office: Office) -> None:
     office.parked()
     office.world.clock.forward(90)
