@@ -131,7 +131,7 @@ def read(gateway: Gateway, submission: Submission) -> Document:
     try:
         return parse(submission.data, submission.media_type, gateway.parse_limits)
     except Unreadable as error:
-        raise refused("unreadable", findings=error.findings) from None
+        raise refused("unreadable", findings=[replace(fault, path="data") for fault in error.findings]) from None
 
 
 def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
