@@ -69,8 +69,9 @@ def compile_xsd(source: XsdSource) -> etree.XMLSchema:
     are the same; a tree that has been judged is no longer exactly what was sent.
     """
     folder = _laid_out(source)
+    make: Any = etree.XMLSchema  # the stubs do not know attribute_defaults
     try:
-        return etree.XMLSchema(file=str(folder / source.entry), attribute_defaults=True)
+        return cast("etree.XMLSchema", make(file=str(folder / source.entry), attribute_defaults=True))
     except etree.LxmlError as error:
         raise NotCompiled(_problems(error, folder)) from None
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +104,32 @@ def test_validating_tells_valid_from_not_valid_and_from_cannot_tell(shell: Shell
 def test_mapping_shows_case_and_request_and_says_where_values_come_from(shell: Shell) -> None:
     case = shell.run("map", GOOD)
     assert json.loads(case.stdout)["applicants"][0]["person"]["familyName"]
-    request = shell.run("map", GOOD, "--target", "hundestatistik", "--trace")
-    assert set(json.loads(request.stdout)) == {"postleitzahl", "hunde"}
-    assert "hundestatistik/request.yaml:" in request.stderr
+    traced = shell.run("map", GOOD, "--trace")
+    assert "hundesteuer-anmeldung/mapping.yaml:" in traced.stderr
     wrong = shell.run("map", GOOD, "--target", "finanzamt")
     assert wrong.returncode == 2
     assert "hundesteuer" in wrong.stderr, "names the targets there are"
+
+
+def test_mapping_for_a_target_shows_the_request_that_would_go_out(shell: Shell) -> None:
+    soap = shell.json("map", GOOD, "--target", "hundesteuer")
+    assert (soap["action"], soap["address"]) == ("POST", "http://127.0.0.1:9")
+    assert "VorgangAnlegen" in soap["headers"]["SOAPAction"]
+    assert "Envelope" in soap["body"]
+    today = datetime.now(UTC).date().isoformat()
+    assert today in soap["body"], "the moment of receipt is now, not a made-up one"
+    queue = shell.json("map", GOOD, "--target", "hundestatistik")
+    assert queue["action"] == "publish"
+    assert set(json.loads(queue["body"])) == {"postleitzahl", "hunde"}
+    shown = shell.run("map", GOOD, "--target", "hundestatistik", "--trace")
+    assert "cloudEvents:id: 0" in shown.stdout
+    assert "hundestatistik/request.yaml:" in shown.stderr
+    assert "placeholders" in shown.stderr
+
+
+def test_a_mapped_message_has_the_form_of_a_sample_s_case(shell: Shell) -> None:
+    expected = json.loads((SAMPLES / "one-dog-xml" / "case.json").read_text(encoding="utf-8"))
+    assert shell.json("map", GOOD, "--sample") == expected
 
 
 def test_the_shipped_configuration_has_no_error_and_its_samples_come_out_as_expected(shell: Shell) -> None:
@@ -132,7 +154,7 @@ def test_standards_are_listed_shown_and_refused_by_name(shell: Shell) -> None:
 
 def test_a_real_standard_is_imported_and_judges_its_own_messages(shell: Shell, test_data: Path) -> None:
     imported = shell.json("schemas", "import", str(test_data / "xoev"))
-    assert "xoev:xbau/2.6" in {s["standard"] for s in imported}
+    assert "xoev:xbau/2.6" in {s["standard"] for s in imported["standards"]}
     instance = test_data / "xoev" / "xbau-2.6" / "instances" / "constructed-valid_baugenehmigung.antrag.0200.xml"
     (verdict,) = shell.json("validate", str(instance))
     assert (verdict["standard"], verdict["message"]) == ("xoev:xbau/2.6", "baugenehmigung.antrag.0200")
@@ -151,7 +173,7 @@ def test_wrong_settings_name_file_and_fault(shell: Shell, tmp_path: Path) -> Non
     wrong.write_text("home: var\nlisten: [oops\n", encoding="utf-8")
     broken = shell.run("check", "--config", str(wrong))
     assert broken.returncode == 2
-    assert f"{wrong}:" in broken.stderr
+    assert f"{wrong} (line 3)" in broken.stderr
     wrong.write_text("broker: amqp://x\n", encoding="utf-8")
     unknown = shell.run("check", "--config", str(wrong))
     assert unknown.returncode == 2
@@ -213,6 +235,36 @@ def test_an_operator_finds_mends_and_gives_up_dead_letters(shell: Shell, gateway
     assert shell.run("dead", "show", "not-an-id").returncode == 2
 
 
+def test_who_waits_is_told_what_became_of_each_delivery(shell: Shell, gateway: Gateway) -> None:
+    """Given systems that are not there, when somebody waits until it is given up, then the answer is no."""
+    (sent,) = shell.json("send", GOOD, "--wait", "10", "--service", "hundesteuer-anmeldung", code=1)
+    assert sent["status"] == "accepted"
+    assert {d["target"]: d["status"] for d in sent["deliveries"]}["hundesteuer"] == "dead"
+    shown = shell.run("send", GOOD, "--wait", "10")
+    assert shown.returncode == 1
+    assert "accepted as" in shown.stdout
+    assert "dead" in shown.stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_demo_leaves_nothing_when_it_is_told_to_end(number: signal.Signals, tmp_path: Path) -> None:
+    """Given a demo with its private servers, when it is ended, then its folder and its processes go with it."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(folder.stat().st_mode | 0o011)  # PostgreSQL and RabbitMQ run as other users where we are root
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(scratch)}
+    command = [sys.executable, "-m", "gateway", "demo", "--production"]
+    with subprocess.Popen(command, cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stderr is not None
+        told = next(line for line in demo.stderr if "Sending" in line)  # everything is up, the play goes on
+        assert list(scratch.glob("gateway-demo-*")), told
+        demo.send_signal(number)
+        demo.stderr.read()
+        assert demo.wait(60) == 128 + number
+    assert list(scratch.iterdir()) == []
+
+
 @pytest.mark.parametrize("shape", [[], ["--production"]])
 def test_the_demo_loses_and_doubles_nothing(shape: list[str], shell: Shell, tmp_path: Path) -> None:
     counts = Shell(tmp_path).json("demo", "--once", *shape)
@@ -224,7 +276,9 @@ def test_the_demo_loses_and_doubles_nothing(shape: list[str], shell: Shell, tmp_
 
 
 def test_the_demo_takes_real_standards_in(tmp_path: Path, test_data: Path) -> None:
-    counts = Shell(tmp_path).json("demo", "--once", "--standards", str(test_data))
+    done = Shell(tmp_path).run("demo", "--once", "--json", "--standards", str(test_data))
+    assert "WARNING" not in done.stderr
+    counts = json.loads(done.stdout)
     assert len(counts["services"]) == 5
     assert (counts["dead"], counts["lost"], counts["doubled"], counts["unfinished"]) == (0, 0, 0, 0)
 
