@@ -121,10 +121,26 @@ def convention_findings(
     standard: the installed one that the message was judged by. now: with a time zone. reported: what the layers before
     found in this message. names: which names may be shown; None where the message is valid.
     """
-    message = _Message(root, standard, _header(root), Places(root, names), now, reported)
+    message = _Message(root, standard, _header(root), Places(root, names), now)
     found = [finding for rule in _RULES for finding in rule(message)]
     taken = {finding.path for finding in reported if finding.severity == "error"}
     return [finding for finding in found if finding.path not in taken]
+
+
+def without_repetitions(findings: Sequence[Finding]) -> list[Finding]:
+    """The findings of all layers, but for what the standard's own Schematron says as well.
+
+    XBau has a rule for identifiers of the DVDV (sch-xbau-001, -002), which places the fault at the header.
+    """
+    rules = [finding for finding in findings if finding.layer == "schematron" and "DVDV" in finding.text.de]
+    return [finding for finding in findings if not any(_is_said(finding, rule) for rule in rules)]
+
+
+def _is_said(finding: Finding, rule: Finding) -> bool:
+    header, _, party = finding.path.removesuffix("/kennung").rpartition("/")
+    return (
+        finding.code == "convention.dvdv_identifier" and rule.path.startswith(header) and f'"{party}"' in rule.text.de
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +167,6 @@ class _Message:
     header: _Header | None
     places: Places
     now: datetime
-    reported: Sequence[Finding]
 
     @property
     def is_xbau(self) -> bool:
@@ -331,7 +346,7 @@ def _dvdv(message: _Message) -> Iterator[Finding]:
         identifier = header.part(party, "kennung") if header else None
         if header is None or identifier is None or header.text(party, "verzeichnisdienst/code") != "DVDV":
             continue
-        if _DVDV.fullmatch(text_of(identifier).strip()) or _said_by_schematron(message, header, party):
+        if _DVDV.fullmatch(text_of(identifier).strip()):
             continue
         yield message.finding(
             "convention.dvdv_identifier",
@@ -488,18 +503,6 @@ def _identity(header: _Header, party: str) -> tuple[str, str] | None:
         if said := header.text(party, identifier):
             return header.text(party, directory), said
     return None
-
-
-def _said_by_schematron(message: _Message, header: _Header, party: str) -> bool:
-    """XBau's own Schematron has this rule (sch-xbau-001, -002) and places the fault at the header."""
-    place = message.places.path(header.element)
-    return any(
-        finding.layer == "schematron"
-        and finding.path.startswith(place)
-        and "DVDV" in finding.text.de
-        and f'"{party}"' in finding.text.de
-        for finding in message.reported
-    )
 
 
 def _moment(text: str) -> datetime | None:

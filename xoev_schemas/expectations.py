@@ -12,6 +12,7 @@ from itertools import count
 
 from lxml import etree
 
+from xoev_schemas.text import CharacterSets
 from xoev_schemas.xsd import XS, parse_schema
 
 # What the FIM generator writes into the documentation of an element.
@@ -28,6 +29,7 @@ class SchemaIndex:
         self._titles: dict[str, str] = {}
         self.names: set[str] = {"type", "nil", "schemaLocation", "noNamespaceSchemaLocation", "lang"}
         """Local names of all elements and attributes, those of `xsi` and `xml` among them."""
+        self.character_sets = CharacterSets()
         self._numbers = count()
         for data in files:
             self._read(parse_schema(data))
@@ -42,6 +44,7 @@ class SchemaIndex:
         return self._titles.get(name)
 
     def _read(self, root: etree._Element) -> None:
+        self.character_sets.read(root)
         for holder in root.iter(f"{XS}complexType", f"{XS}group"):
             number = next(self._numbers)
             for name in _declared(holder):

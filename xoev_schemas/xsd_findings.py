@@ -80,9 +80,10 @@ def _finding(entry: Any, places: Places, names: Names, index: SchemaIndex, sourc
     attribute = _attribute(entry)
     first = places.position(element)[0] == 1
     code = _code(entry, element, attribute, index if first else None)
-    return schema_finding(
+    name = names.shown(attribute) if attribute else names.of(element)
+    finding = schema_finding(
         code,
-        name=names.shown(attribute) if attribute else names.of(element),
+        name=name,
         title=None if attribute else index.title(etree.QName(element).localname),
         path=places.path(element) + (f"/@{names.shown(attribute)}" if attribute else ""),
         line=entry.line or None,
@@ -90,6 +91,10 @@ def _finding(entry: Any, places: Places, names: Names, index: SchemaIndex, sourc
         allowed=_allowed(entry, code, index),
         source=source,
     )
+    pattern, value = _pattern(entry), _value(element, attribute)
+    if pattern is None or value is None:
+        return finding
+    return index.character_sets.explain(finding, pattern, value, name)
 
 
 def _code(entry: Any, element: etree._Element, attribute: str | None, index: SchemaIndex | None) -> str:
@@ -175,7 +180,19 @@ def _found(code: str, element: etree._Element, attribute: str | None) -> str | N
     """What stood there, masked. A missing thing has none; an element too many is named by its path already."""
     if code not in ("schema.value", "schema.enumeration", "schema.identity", "schema.unexpected_content"):
         return None
+    value = _value(element, attribute)
+    return None if value is None else mask(value)
+
+
+def _value(element: etree._Element, attribute: str | None) -> str | None:
+    """What stands there, unmasked: for looking at, never for repeating."""
     if attribute is None:
-        return mask(text_of(element))
-    values = [str(v) for k, v in element.attrib.items() if etree.QName(k).localname == attribute]
-    return mask(values[0]) if values else None
+        return text_of(element)
+    return next((str(v) for k, v in element.attrib.items() if etree.QName(k).localname == attribute), None)
+
+
+def _pattern(entry: Any) -> str | None:
+    """The whole pattern that a value broke; None where the error is another."""
+    kind, start, end, _form = _EXPECTATIONS[0]
+    _value_before, found, pattern = entry.message.rpartition(start)
+    return pattern.removesuffix(end) if found and entry.type_name.startswith(kind) else None
