@@ -47,8 +47,10 @@ class Names:
 
     def _is_slip(self, name: str) -> bool:
         self._tries -= 1
-        alike = [other for other in self._known if abs(len(other) - len(name)) <= 2] if self._tries >= 0 else []
-        return bool(get_close_matches(name, alike, n=1, cutoff=_ALIKE))
+        if self._tries < 0:
+            return False
+        alike = [other.casefold() for other in self._known if abs(len(other) - len(name)) <= 2]
+        return bool(get_close_matches(name.casefold(), alike, n=1, cutoff=_ALIKE))
 
 
 def _escaped(step: str) -> str:

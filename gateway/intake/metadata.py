@@ -106,8 +106,11 @@ def _version(value: Any) -> str:
 
 
 def _unreadable(fault: Finding) -> Finding:
-    """The parser speaks of data; here it is the part of that name's neighbour that cannot be read."""
-    text = Text(f"Die Metadaten sind nicht lesbar. {fault.text.de}", f"The metadata cannot be read. {fault.text.en}")
+    """The parser's sentences speak of "the data", which is the name of another part here."""
+    text = Text(
+        f"Die Metadaten sind nicht lesbar. {fault.text.de.replace('Die Daten', 'Sie')}",
+        f"The metadata cannot be read. {fault.text.en.replace('The data', 'They')}",
+    )
     return replace(fault, path="metadata", text=text)
 
 

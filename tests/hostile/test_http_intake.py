@@ -277,9 +277,7 @@ def test_a_key_that_is_none_is_refused(sender: Sender, key: str) -> None:
     assert code_of(answer) == (400, "parameter_invalid")
 
 
-@pytest.mark.parametrize(
-    "params", [{"caseId": f"{CANARY}/../"}, {"kind": CANARY}, {"service": "x" * 999}]
-)
+@pytest.mark.parametrize("params", [{"caseId": f"{CANARY}/../"}, {"kind": CANARY}, {"service": "x" * 999}])
 def test_parameters_that_are_none_are_refused_without_repeating_them(sender: Sender, params: dict[str, str]) -> None:
     answer = sender.post(parts_for(DATA, MEDIA_TYPE), **params)
     assert code_of(answer) == (400, "parameter_invalid")

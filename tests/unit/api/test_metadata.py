@@ -202,7 +202,9 @@ def test_metadata_that_cannot_be_read_are_called_metadata(data: bytes) -> None:
 
     [fault] = caught.value.findings
     assert (caught.value.code, fault.path, fault.layer) == ("metadata_invalid", "metadata", "parse")
-    assert fault.text.de.startswith("Die Metadaten sind nicht lesbar.")
+    assert fault.text.de.startswith("Die Metadaten sind nicht lesbar. ")
+    assert "Die Daten" not in fault.text.de
+    assert "The data" not in fault.text.en
 
 
 def test_amounts_stay_numbers_that_json_can_keep() -> None:
