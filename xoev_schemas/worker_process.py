@@ -89,10 +89,11 @@ def serve(connection: socket.socket, seconds: int) -> None:
             used = int(time.process_time())
             resource.setrlimit(resource.RLIMIT_CPU, (used + _LIMIT_EVERY + seconds, resource.RLIM_INFINITY))
         try:
-            answer = process.answer(unpack(body))
+            answer = pack(process.answer(unpack(body)))
         except Exception as error:
-            answer = [b"failed", type(error).__name__.encode()]  # its text may repeat what stood in the message
-        connection.sendall(pack(answer))
+            answer = pack([b"failed", type(error).__name__.encode()])  # its text may repeat what stood in the message
+        del body
+        connection.sendall(answer)
 
 
 def receive(connection: socket.socket, pause: Callable[[], None] | None = None) -> bytearray | None:

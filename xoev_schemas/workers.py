@@ -156,12 +156,13 @@ class _Worker:
     def usable(self) -> bool:
         """Alive, and with half of its memory left for the next message: Saxon's heap gives back only now and then.
 
-        Looked at every _LOOK_EVERY at most, because asking costs as much as checking a small message.
+        Memory is looked at every _LOOK_EVERY at most: asking costs a tenth of checking a small message.
         """
-        if self._process.returncode is None and time.monotonic() - self._looked >= _LOOK_EVERY:
+        if self._process.poll() is not None:
+            return False
+        if time.monotonic() - self._looked >= _LOOK_EVERY:
             self._look()
-            self._process.poll()
-        return self._process.returncode is None and self._resident <= self._memory // 2
+        return self._resident <= self._memory // 2
 
     def kill(self) -> None:
         self._process.kill()

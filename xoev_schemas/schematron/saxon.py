@@ -68,6 +68,6 @@ class Saxon:
 
 
 def _broken(error: PySaxonApiError) -> bytes:
-    """Only the error's code: Saxon's sentence may repeat what stood in the message."""
+    """Only the error's code (XPath's "unidentified" where Saxon names none): its sentence may repeat a value."""
     code = re.search(r"\b[A-Z]{4}[0-9]{4}\b", str(error))
-    return f'<failures error="{code[0] if code else "unknown"}"/>'.encode()
+    return f'<failures error="{code[0] if code else "FOER0000"}"/>'.encode()
