@@ -165,8 +165,7 @@ class HttpConnection:
         hidden = {name.lower() for name in self._settings.headers} - {name.lower() for name in headers}
         sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         shown = {name: MASKED if name.lower() in hidden else value for name, value in sent}
-        address = request.url.copy_with(username=None, password=None)
-        return Preview(method, str(address), shown, content)
+        return Preview(method, url, shown, content)
 
     def knock(self, url: str) -> None:
         """Is somebody there who knows us? Any answer will do but a refusal of our credentials or "not now".
