@@ -17,6 +17,7 @@ from gateway.packages.samples import SampleResult, run_samples, sample_envelope
 from gateway.packages.schema_names import explain_missing
 from gateway.services import Accepts, Packages, Service, Target
 from xoev_schemas.findings import Finding, Text
+from xoev_schemas.ladder import Checker
 from xoev_schemas.model import json_model
 from xoev_schemas.registry import Registry
 
@@ -29,13 +30,14 @@ ENVELOPE = frozenset(
 
 
 def check_packages(
-    packages: Packages, registry: Registry, load_adapter: AdapterLoader, *, strict: bool = False
+    packages: Packages, checker: Checker, load_adapter: AdapterLoader, *, strict: bool = False
 ) -> list[Finding]:
     """Everything that can be said about the packages in use. No error among the findings = they fit together.
 
     strict: warnings count as errors, for pipelines in which everything has to be installed. A finding has a file, a
     line where there is one, and a remedy.
     """
+    registry = checker.registry
     findings: list[Finding] = []
     adapters: dict[str, Adapter | None] = {}
     for name, target in packages.targets.items():
@@ -48,7 +50,7 @@ def check_packages(
         findings += _check_cases(service, registry)
         for target in (packages.targets[name] for name in service.targets):
             findings += _check_request(service, target, adapters[target.name])
-        findings += [_sample_finding(service, result) for result in run_samples(service, registry) if not result.ok]
+        findings += [_sample_finding(service, result) for result in run_samples(service, checker) if not result.ok]
     told = list(dict.fromkeys(findings))
     return [replace(f, severity="error") if strict and f.severity == "warning" else f for f in told]
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gateway.services import Packages, open_to
-from xoev_schemas.documents import Limits, Unreadable, parse
+from xoev_schemas.documents import Unreadable
 from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.registry import Registry
+from xoev_schemas.standards import Judgement
 
 if TYPE_CHECKING:
     from gateway.services import Client, Service
-    from xoev_schemas.registry import SchemaRef
+    from xoev_schemas.ladder import Checker
 
 _LISTED = 40
 _NAMED = Text(
@@ -53,8 +54,7 @@ class Verdict:
 
 def judge(
     packages: Packages,
-    registry: Registry,
-    limits: Limits,
+    checker: Checker,
     data: bytes,
     media_type: str,
     *,
@@ -64,25 +64,26 @@ def judge(
     """schema: name or URI to judge by; None = what the document says it is. client: whose services count for
     `accepted`; None = everybody's.
     """
+    registry = checker.registry
+    ref = registry.find(schema) if schema else None
     try:
-        document = parse(data, media_type, limits)
+        judgement = checker.check(data, media_type, ref)
     except Unreadable as error:
         return Verdict(False, False, None, None, tuple(error.findings))
-    ref = registry.find(schema) if schema else registry.recognise(document)
-    if ref is None:
+    if not judgement.standard or (schema and ref is None):
         return Verdict(None, False, None, None, (_not_installed(registry, named=schema is not None),))
-    judgement = registry.validate(document, ref)
     fine = not has_errors(judgement.findings)
     services = open_to(client, packages.services.values())
     accepted = judgement.valid is not None and any(
-        fine or service.on_invalid["rest"] != "reject" for service in services if _takes(registry, service, ref)
+        fine or service.on_invalid["rest"] != "reject" for service in services if _takes(registry, service, judgement)
     )
     findings = tuple(judgement.findings)
     return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, findings)
 
 
-def _takes(registry: Registry, service: Service, ref: SchemaRef) -> bool:
-    return any(registry.find(accepts.schema) == ref for accepts in service.accepts)
+def _takes(registry: Registry, service: Service, judgement: Judgement) -> bool:
+    found = (registry.find(accepts.schema) for accepts in service.accepts)
+    return any(ref and (ref.standard, ref.message) == (judgement.standard, judgement.message) for ref in found)
 
 
 def _not_installed(registry: Registry, *, named: bool) -> Finding:

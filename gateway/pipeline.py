@@ -35,7 +35,7 @@ from gateway.intake.refusals import refused
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
-from xoev_schemas.documents import Document, Unreadable, parse
+from xoev_schemas.documents import Unreadable, parse
 from xoev_schemas.findings import has_errors
 from xoev_schemas.registry import Judgement
 
@@ -101,8 +101,7 @@ def check(gateway: Gateway, submission: Submission) -> Checked:
     Raises Refused for what is always refused: unreadable (400), unknown service or schema (422).
     """
     service, accepts = find_service(gateway, submission)
-    document = read(gateway, submission)
-    judgement = judge(gateway, document, accepts)
+    judgement = judge(gateway, submission, accepts)
     return Checked(
         service=service.name,
         department=service.department,
@@ -124,23 +123,26 @@ def find_service(gateway: Gateway, submission: Submission) -> tuple[Service, Acc
     )
 
 
-def read(gateway: Gateway, submission: Submission) -> Document:
-    """Parse the data with every guard. What cannot be read is refused whatever `on_invalid` says: nobody could mend
-    it.
+def judge(gateway: Gateway, submission: Submission, accepts: Accepts) -> Judgement:
+    """By every layer of its standard, from the first byte.
+
+    Raises Refused: 400 for what cannot be read, whatever `on_invalid` says, for nobody could mend it; 422 when no
+    schema for this form of the data is installed: not for us.
     """
-    try:
-        return parse(submission.data, submission.media_type, gateway.parse_limits)
-    except Unreadable as error:
-        raise refused("unreadable", findings=[replace(fault, path="data") for fault in error.findings]) from None
-
-
-def judge(gateway: Gateway, document: Document, accepts: Accepts) -> Judgement:
-    """By the standard. Raises Refused (422) when no schema for this form of the data is installed: not for us."""
     ref = gateway.registry.find(accepts.schema)
-    judgement = gateway.registry.validate(document, ref) if ref else None
-    if judgement is None or judgement.valid is None:
+    if ref is None:
+        raise refused("schema_not_accepted", path="data")
+    try:
+        judgement = gateway.checker.check(submission.data, submission.media_type, ref)
+    except Unreadable as error:
+        raise unreadable(error) from None
+    if judgement.valid is None:
         raise refused("schema_not_accepted", path="data")
     return judgement
+
+
+def unreadable(error: Unreadable) -> Refused:
+    return refused("unreadable", findings=[replace(fault, path="data") for fault in error.findings])
 
 
 def decide(service: Service, channel: str, judgement: Judgement) -> Literal["accept", "clarify", "reject"]:
@@ -325,7 +327,10 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
 def make_case(gateway: Gateway, submission: Submission, checked: Checked) -> Any:
     """The normalised case of a stored submission (a MappingOutcome)."""
     service, accepts = find_service(gateway, submission)
-    document = read(gateway, submission)
+    try:
+        document = parse(submission.data, submission.media_type, gateway.checker.limits)
+    except Unreadable as error:  # the limits are lower than when it was accepted
+        raise unreadable(error) from None
     envelope = case.envelope(submission, checked, package_version=service.version)
     return map_case(service, accepts, document, envelope)
 

@@ -143,6 +143,12 @@ class Settings(BaseSettings):
     """Deliveries at a time per target, unless the target says `parallel`."""
     check_threads: int = 2
     """Messages checked at a time in one process."""
+    check_processes: int = Field(default=2, ge=1)
+    """Watched processes for business rules (Schematron) and for messages over 1 MiB."""
+    check_process_bytes: int = Field(default=2 << 30, ge=256 << 20)
+    """Memory that such a process may really hold before it is ended; the message gets a finding."""
+    check_process_seconds: float = Field(default=30.0, gt=0)
+    """Time for one message in such a process."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least level that is logged (to stderr)."""
 

@@ -27,7 +27,9 @@ from queues import open_broker
 from queues.base import Broker
 from xoev_schemas.documents import Limits as ParseLimits
 from xoev_schemas.findings import Finding, has_errors
+from xoev_schemas.ladder import Checker
 from xoev_schemas.registry import Registry
+from xoev_schemas.workers import Workers
 
 
 def utc_now() -> datetime:
@@ -50,7 +52,7 @@ class Gateway:
     metrics: Metrics
     token_issuer: TokenIssuer | None
     check_pool: ThreadPoolExecutor
-    parse_limits: ParseLimits
+    checker: Checker
     clock: Callable[[], datetime] = utc_now
     probe_after: timedelta = timedelta(seconds=5)
     draw: Callable[[], float] = random.random
@@ -75,6 +77,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
         broker = open_broker(settings.broker_url, name="gateway")
         stack.callback(broker.close)
         pool = stack.enter_context(ThreadPoolExecutor(settings.check_threads, "check"))
+        checker = stack.enter_context(open_checker(settings, registry))
         adapters = build_adapters(packages)
         for adapter in adapters.values():
             stack.callback(adapter.close)
@@ -89,7 +92,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             metrics=Metrics(),
             token_issuer=open_issuer(settings),
             check_pool=pool,
-            parse_limits=parse_limits(settings),
+            checker=checker,
             clock=clock or utc_now,
             probe_after=timedelta(seconds=settings.probe_after_seconds),
         )
@@ -124,6 +127,14 @@ def build_adapters(packages: Packages) -> dict[str, Adapter]:
             adapter.close()
         raise ConfigurationError([finding for finding in findings if finding.severity == "error"])
     return made
+
+
+@contextlib.contextmanager
+def open_checker(settings: Settings, registry: Registry) -> Iterator[Checker]:
+    """All layers of checking. Its processes start when they are first needed, and end with it."""
+    workers = Workers(settings.check_processes, settings.check_process_bytes, settings.check_process_seconds)
+    with contextlib.closing(workers):
+        yield Checker(registry, workers, parse_limits(settings))
 
 
 def parse_limits(settings: Settings) -> ParseLimits:

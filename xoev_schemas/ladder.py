@@ -41,6 +41,14 @@ class Checker:
         self._workers = workers
         self._limits = limits
 
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+    @property
+    def limits(self) -> Limits:
+        return self._limits
+
     def check(self, data: bytes, media_type: str, ref: SchemaRef | None = None) -> Judgement:
         """Judge a message by every layer. All findings, layer by layer, in document order.
 

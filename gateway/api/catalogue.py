@@ -47,9 +47,7 @@ async def validate(
     gateway = api.gateway
     verdict = await asyncio.get_running_loop().run_in_executor(
         gateway.check_pool,
-        lambda: judge(
-            gateway.packages, gateway.registry, gateway.parse_limits, data, media_type, schema=schema, client=client
-        ),
+        lambda: judge(gateway.packages, gateway.checker, data, media_type, schema=schema, client=client),
     )
     return json_response([verdict.as_dict()])
 

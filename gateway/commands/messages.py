@@ -19,7 +19,7 @@ from gateway.judging import Verdict, judge
 from gateway.portal import Answer, File, Portal
 from gateway.services import Accepts, Packages, Service
 from gateway.settings import Settings
-from gateway.wiring import parse_limits
+from gateway.wiring import open_checker, parse_limits
 from xoev_schemas.documents import Limits, Unreadable, parse
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry, SchemaRef
@@ -52,12 +52,12 @@ def validate(
     """Judge messages by their standard. "valid" is the standard's word, "accepted" this gateway's."""
     settings = settings_for(config)
     registry, packages = look(settings)
-    limits = parse_limits(settings)
     verdicts: list[tuple[str, Verdict]] = []
-    for file in files:
-        data = read(file)
-        verdict = judge(packages, registry, limits, data.content, media_type(data), schema=schema)
-        verdicts.append((str(file), verdict))
+    with open_checker(settings, registry) as checker:
+        for file in files:
+            data = read(file)
+            verdict = judge(packages, checker, data.content, media_type(data), schema=schema)
+            verdicts.append((str(file), verdict))
     if as_json or output == "json":
         emit([verdict.as_dict(name) for name, verdict in verdicts])
     else:

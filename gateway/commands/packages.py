@@ -10,6 +10,7 @@ import typer
 from gateway.commands.opening import gaps, look
 from gateway.commands.output import Config, Exit, Json, emit, print_findings, say, settings_for, table
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.wiring import open_checker
 from xoev_schemas.findings import Finding, has_errors
 
 services = typer.Typer(
@@ -35,7 +36,9 @@ def check(
         _say_findings(error.findings, {}, as_json=as_json)
         say(f"The packages cannot be read: {_count(error.findings)}.")
         raise typer.Exit(Exit.NO) from None
-    findings = check_packages(packages, registry, load_adapter, strict=strict) + gaps(settings, packages, strict=strict)
+    with open_checker(settings, registry) as checker:
+        findings = check_packages(packages, checker, load_adapter, strict=strict)
+    findings += gaps(settings, packages, strict=strict)
     told = recipients(packages)
     _say_findings(findings, told, as_json=as_json)
     if table_view and not as_json:
@@ -101,7 +104,8 @@ def run_service_samples(
     """Run the samples of service packages: each must be judged, and mapped, exactly as it says."""
     from gateway.checking import run_samples
 
-    registry, packages = look(settings_for(config))
+    settings = settings_for(config)
+    registry, packages = look(settings)
     unknown = sorted(set(names or ()) - set(packages.services))
     if unknown:
         raise GatewayError(
@@ -110,7 +114,8 @@ def run_service_samples(
             remedy=f"Known are: {', '.join(sorted(packages.services)) or 'none'}.",
         )
     chosen = [s for s in packages.services.values() if (s.name in names if names else s.inactive is None)]
-    results = [result for service in chosen for result in run_samples(service, registry)]
+    with open_checker(settings, registry) as checker:
+        results = [result for service in chosen for result in run_samples(service, checker)]
     if as_json:
         emit([{"service": r.service, "sample": r.sample, "ok": r.ok, "difference": r.difference} for r in results])
     else:

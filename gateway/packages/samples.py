@@ -23,6 +23,7 @@ from gateway.packages.model import Accepts, Service
 from gateway.services import map_case
 from xoev_schemas.documents import Document, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
+from xoev_schemas.ladder import Checker
 from xoev_schemas.registry import Registry, SchemaRef
 
 Outcome = Literal["accepted", "rejected", "clarify"]
@@ -69,10 +70,10 @@ class SampleResult:
         return self.fault.text.en if self.fault else ""
 
 
-def run_samples(service: Service, registry: Registry) -> list[SampleResult]:
+def run_samples(service: Service, checker: Checker) -> list[SampleResult]:
     """Judge and map every sample of an active service, as REST intake would."""
     folders = sorted(folder for folder in (service.folder / "samples").glob("*") if folder.is_dir())
-    return [SampleResult(service.name, folder.name, _fault(service, registry, folder)) for folder in folders]
+    return [SampleResult(service.name, folder.name, _fault(service, checker, folder)) for folder in folders]
 
 
 def sample_envelope(
@@ -101,9 +102,9 @@ def sample_envelope(
     }
 
 
-def _fault(service: Service, registry: Registry, folder: Path) -> Fault | None:
+def _fault(service: Service, checker: Checker, folder: Path) -> Fault | None:
     try:
-        return _judge(service, registry, _Sample(folder))
+        return _judge(service, checker, _Sample(folder))
     except _Unusable as error:
         return error.fault
 
@@ -179,19 +180,19 @@ class _Sample:
         return value
 
 
-def _judge(service: Service, registry: Registry, sample: _Sample) -> Fault | None:
+def _judge(service: Service, checker: Checker, sample: _Sample) -> Fault | None:
     data, media_type = sample.data()
     expected = sample.expected()
     try:
         document = parse(data, media_type)
     except Unreadable as error:
         return _judged(sample, expected, "rejected", error.findings)
-    found = _accepting(service, registry, document)
+    found = _accepting(service, checker.registry, document)
     if found is None:
         de, en = "Die Leistung nimmt kein Schema an, das dazu passt.", "the service accepts no schema that fits it."
         return Fault(Text(de, en), Place(sample.folder))
     accepts, ref = found
-    judgement = registry.validate(document, ref)
+    judgement = checker.check(data, media_type, ref)
     if judgement.valid is None:
         form = media_type.rpartition("/")[2].upper()
         de, en = f"{accepts.schema} ist für {form} nicht installiert.", f"{accepts.schema} is not installed for {form}."

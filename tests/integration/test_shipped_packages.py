@@ -18,6 +18,7 @@ import jsonschema_rs
 import pytest
 import yaml
 import zeep
+from checking_support import checker_of
 
 from adapters import content, paths
 from adapters.base import Request, RequestAttachment
@@ -180,7 +181,7 @@ def test_every_target_that_ships_is_used_and_belongs_to_a_department_with_a_rece
 
 
 def test_the_check_of_everything_that_ships_finds_no_error(packages: Packages, registry: Registry) -> None:
-    assert errors(check_packages(packages, registry, load_adapter)) == []
+    assert errors(check_packages(packages, checker_of(registry), load_adapter)) == []
 
 
 @pytest.mark.parametrize("name", sorted(path.parent.name for path in SERVICES.glob("*/service.yaml")))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from checking_support import checker_of
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,7 +134,7 @@ class Folder:
 
     def findings(self, *, strict: bool = False) -> list[Finding]:
         """Each names its file and says what to do, in both languages."""
-        findings = check_packages(self.load(), self.registry, load_adapter, strict=strict)
+        findings = check_packages(self.load(), checker_of(self.registry), load_adapter, strict=strict)
         assert all(Path(f.path).exists() or Path(f.path).parent.exists() for f in findings)
         assert all(f.code and f.text.de and f.text.en and f.remedy.de and f.remedy.en for f in findings)
         return findings
@@ -416,7 +417,7 @@ def test_samples_are_judged_and_mapped_and_every_difference_is_named(folder: Fol
     folder.write(f"{sample}/kaputt/data.json", "{")
     folder.write(f"{sample}/kaputt/expect.yaml", "outcome: rejected\ncodes: [json.not_well_formed]")
 
-    results = {r.sample: r for r in run_samples(folder.load().services["beispiel"], folder.registry)}
+    results = {r.sample: r for r in run_samples(folder.load().services["beispiel"], checker_of(folder.registry))}
 
     assert {name for name, result in results.items() if result.ok} == {"gut", "leer", "kaputt"}
     assert results["anders"].difference == (
