@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
 _CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
 _OURS = re.compile(
-    r"(?:xml|json|text|media_type|codelist|convention|fim|schemas?|metadata|config|mapping|service|sample)\.[a-z_]+"
+    r"(?:xml|json|text|media_type|codelist|convention|fim|schemas?|schematron|metadata|config|mapping|service|sample)\.[a-z_]+"
 )
 _WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
 _FILES = (".yaml", ".json", ".xml", ".lock")

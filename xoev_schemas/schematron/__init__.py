@@ -17,7 +17,7 @@ __all__ = ["NotCompiled", "SchematronFailure", "compile_schematron", "exhausted"
 
 
 def compile_schematron(
-    data: bytes, resolve: Callable[[str], bytes] | None = None, *, name: str = "schematron.sch"
+    data: bytes, resolve: Callable[[str], bytes] | None = None, *, name: str = "rules.sch"
 ) -> bytes:
     """ISO Schematron (`queryBinding` xslt2 or xslt3) → XSLT 3.0.
 
