@@ -49,9 +49,9 @@ def test_what_died_before_both_languages_keeps_its_words(database_url: str, monk
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO dead_letter (dead_id, failure, code, place, fingerprint, fingerprint_version, text, remedy,"
-                " source, attempts, died_at, state) VALUES (:id, 'bug', 'bug.X', '', 'f', 1, 'Warum', 'Was tun',"
-                " 'worker', 1, :at, 'open')"
+                "INSERT INTO dead_letter (dead_id, failure, code, place, fingerprint, fingerprint_version, text,"
+                " remedy, source, attempts, died_at, state)"
+                " VALUES (:id, 'bug', 'bug.X', '', 'f', 1, 'Warum', 'Was tun', 'worker', 1, :at, 'open')"
             ),
             row,
         )
