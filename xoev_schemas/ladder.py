@@ -62,7 +62,7 @@ class Checker:
         if not self._has_rules(judgement):
             return judgement
         assert isinstance(document, XmlDocument)
-        if not judgement.valid:
+        if not keeps_schema(judgement):
             return with_findings(judgement, [_rules_not_run(judgement.standard)])
         try:
             failures = self._failures(judgement.standard, data)
@@ -82,7 +82,7 @@ class Checker:
             judgement = _read_judgement(self._call(judge_in_process, task, data))
             if not self._has_rules(judgement):
                 return judgement
-            if not judgement.valid:
+            if not keeps_schema(judgement):
                 return with_findings(judgement, [_rules_not_run(judgement.standard)])
             if failures := self._failures(judgement.standard, data):
                 placed = self._call(
@@ -134,6 +134,10 @@ def _coded(registry: Registry, document: Document, judgement: Judgement) -> Iter
         return ()
     enumerated = registry.enumerated_lists(judgement.standard)
     return codelist_findings(document.root, registry.code_lists(), judgement.standard, enumerated, judgement.findings)
+
+
+def keeps_schema(judgement: Judgement) -> bool:
+    return not any(f.layer == "schema" and f.severity == "error" for f in judgement.findings)
 
 
 def with_findings(judgement: Judgement, more: Sequence[Finding]) -> Judgement:

@@ -74,9 +74,10 @@ def test_a_message_that_keeps_everything_is_valid(checker: Checker, make: type[b
     ("changes", "expected"),
     [
         ({"born": "gestern"}, ["schema.value", "schematron.not_run"]),
-        ({"code": "99"}, ["codelist.code_unknown", "schematron.not_run"]),
+        ({"code": "99"}, ["codelist.code_unknown"]),
         ({"born": "gestern", "code": "99"}, ["schema.value", "codelist.code_unknown", "schematron.not_run"]),
         ({"name": "F"}, ["schematron.failed"]),
+        ({"name": "F", "code": "99"}, ["codelist.code_unknown", "schematron.failed"]),
     ],
 )
 def test_each_layer_says_what_is_wrong_and_all_in_one_answer(
