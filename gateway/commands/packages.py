@@ -21,7 +21,9 @@ services = typer.Typer(
 def check(
     config: Config = None,
     table_view: Annotated[bool, typer.Option("--table", help="Show who receives which field.")] = False,
-    strict: Annotated[bool, typer.Option(help="Warnings count as errors: everything has to be installed.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Warnings count as errors: everything has to be installed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Prove the whole configuration, without network or running parts. 1: a package is wrong; 2: could not check."""
