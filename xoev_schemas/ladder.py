@@ -12,34 +12,47 @@ of a larger message, run in watched processes: what exhausts one of them costs n
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from xoev_schemas.codelists import codelist_findings
-from xoev_schemas.documents import Document, JsonDocument, Limits, Unreadable, XmlDocument, parse
+from xoev_schemas.conventions import convention_findings, without_repetitions
+from xoev_schemas.documents import Document, Limits, Unreadable, XmlDocument, parse
 from xoev_schemas.fim.codes import codelist_findings as fim_codelist_findings
 from xoev_schemas.fim.explain import explain
 from xoev_schemas.fim.rules import unevaluated_rules
-from xoev_schemas.findings import Finding, Text, has_errors
+from xoev_schemas.findings import Finding, Layer, Text, has_errors
+from xoev_schemas.places import Names, Places
 from xoev_schemas.registry import Registry
 from xoev_schemas.schematron import SchematronFailure, exhausted, schematron_findings
 from xoev_schemas.standards import Judgement, SchemaRef
+from xoev_schemas.text import normal_form_findings
 from xoev_schemas.workers import WorkerKilled, Workers
 
 LARGE = 1 << 20
 """Bytes up to which a message is checked in the caller's thread."""
 
+_ORDER = {layer: number for number, layer in enumerate(get_args(Layer))}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
 
 class Checker:
     """For use by many threads. `check` blocks."""
 
-    def __init__(self, registry: Registry, workers: Workers, limits: Limits) -> None:
+    def __init__(
+        self, registry: Registry, workers: Workers, limits: Limits, clock: Callable[[], datetime] = utc_now
+    ) -> None:
         self._registry = registry
         self._workers = workers
         self._limits = limits
+        self._clock = clock
 
     @property
     def registry(self) -> Registry:
@@ -58,17 +71,8 @@ class Checker:
         if len(data) > LARGE:
             return self._in_a_process(data, media_type, ref)
         document = parse(data, media_type, self._limits)
-        judgement = judged(self._registry, document, ref)
-        if not self._has_rules(judgement):
-            return judgement
-        assert isinstance(document, XmlDocument)
-        if not keeps_schema(judgement):
-            return with_findings(judgement, [_rules_not_run(judgement.standard)])
-        try:
-            failures = self._failures(judgement.standard, data)
-        except WorkerKilled as error:
-            return with_findings(judgement, [exhausted(error.reason, judgement.standard)])
-        return with_findings(judgement, schematron_findings(failures, judgement.standard, document.root))
+        judgement = judged(self._registry, document, data, ref, self._clock())
+        return self._ruled(judgement, data, lambda failures: placed(failures, judgement.standard, document))
 
     def _in_a_process(self, data: bytes, media_type: str, ref: SchemaRef | None) -> Judgement:
         """The same for a large message."""
@@ -77,25 +81,19 @@ class Checker:
             "media_type": media_type,
             "limits": asdict(self._limits),
             "ref": asdict(ref) if ref else None,
+            "now": self._clock().isoformat(),
         }
         try:
             judgement = _read_judgement(self._call(judge_in_process, task, data))
-            if not self._has_rules(judgement):
-                return judgement
-            if not keeps_schema(judgement):
-                return with_findings(judgement, [_rules_not_run(judgement.standard)])
-            if failures := self._failures(judgement.standard, data):
-                placed = self._call(
-                    place_in_process,
-                    {**task, "standard": judgement.standard, "failures": [asdict(f) for f in failures]},
-                    data,
-                )
-                return with_findings(judgement, [Finding.from_dict(finding) for finding in placed["findings"]])
         except WorkerKilled as error:
-            return Judgement(
-                False, ref.standard if ref else "", ref.message if ref else "", [exhausted(error.reason, "")]
-            )
-        return judgement
+            name = (ref.standard, ref.message) if ref else ("", "")
+            return Judgement(False, *name, [_exhausted(error.reason)])
+
+        def located(failures: Sequence[SchematronFailure]) -> list[Finding]:
+            told = {**task, "standard": judgement.standard, "failures": [asdict(failure) for failure in failures]}
+            return [Finding.from_dict(finding) for finding in self._call(place_in_process, told, data)["findings"]]
+
+        return self._ruled(judgement, data, located)
 
     def _call(self, function: Any, task: dict[str, Any], data: bytes) -> dict[str, Any]:
         answer = self._workers.call(f"{__name__}:{function.__name__}", json.dumps(task).encode(), data)
@@ -104,36 +102,61 @@ class Checker:
             raise Unreadable([Finding.from_dict(finding) for finding in value["unreadable"]])
         return value
 
-    def _has_rules(self, judgement: Judgement) -> bool:
-        return judgement.valid is not None and bool(self._registry.schematron(judgement.standard))
+    def _ruled(
+        self, judgement: Judgement, data: bytes, place: Callable[[Sequence[SchematronFailure]], list[Finding]]
+    ) -> Judgement:
+        """With the standard's business rules. place: makes findings of what fails."""
+        stylesheets = self._registry.schematron(judgement.standard) if judgement.valid is not None else ()
+        if not stylesheets:
+            return judgement
+        if not keeps_schema(judgement):
+            return with_findings(judgement, [_rules_not_run(judgement.standard)])
+        try:
+            failures = self._workers.schematron(_key(stylesheets), stylesheets, data)
+            return with_findings(judgement, place(failures)) if failures else judgement
+        except WorkerKilled as error:
+            return with_findings(judgement, [exhausted(error.reason, judgement.standard)])
 
-    def _failures(self, standard: str, data: bytes) -> list[SchematronFailure]:
-        stylesheets = self._registry.schematron(standard)
-        return self._workers.schematron(_key(stylesheets), stylesheets, data)
 
+def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef | None, now: datetime) -> Judgement:
+    """All layers but the first and Schematron. An XML document gets the attributes that its schema fixes.
 
-def judged(registry: Registry, document: Document, ref: SchemaRef | None) -> Judgement:
-    """All layers but the first and Schematron. An XML document gets the attributes that its schema fixes."""
+    data: the document's bytes.
+    """
     ref = ref or registry.recognise(document)
     if ref is None:
         return Judgement(None, "", "", [])
     judgement = registry.validate(document, ref)
     if judgement.valid is None:
         return judgement
-    more = list(_coded(registry, document, judgement))
-    model = registry.fim(judgement.standard)
+    standard = judgement.standard
+    names = None if judgement.valid and isinstance(document, XmlDocument) else registry.names(standard)
+    more = list(_xoev(registry, document, judgement, names, now)) if isinstance(document, XmlDocument) else []
+    more += normal_form_findings(document, data, reported=judgement.findings, names=names)
+    model = registry.fim(standard)
     if model is not None:
         more += fim_codelist_findings(document, model, registry.code_lists())
-        judgement = replace(judgement, findings=explain(judgement.findings, model))
         more += [note for note in [unevaluated_rules(model)] if note]
+        judgement = replace(judgement, findings=explain(judgement.findings, model))
     return with_findings(judgement, more)
 
 
-def _coded(registry: Registry, document: Document, judgement: Judgement) -> Iterable[Finding]:
-    if isinstance(document, JsonDocument):
-        return ()
-    enumerated = registry.enumerated_lists(judgement.standard)
-    return codelist_findings(document.root, registry.code_lists(), judgement.standard, enumerated, judgement.findings)
+def _xoev(
+    registry: Registry, document: XmlDocument, judgement: Judgement, names: Names | None, now: datetime
+) -> Iterator[Finding]:
+    """Code lists and conventions of an XML message."""
+    ref, root = judgement.standard, document.root
+    places = Places(root, names) if names else None
+    enumerated = registry.enumerated_lists(ref)
+    codes = codelist_findings(root, registry.code_lists(), ref, enumerated, judgement.findings, places)
+    yield from codes
+    reported = [*judgement.findings, *codes]
+    yield from convention_findings(root, registry.standard(ref), now=now, reported=reported, names=names)
+
+
+def placed(failures: Sequence[SchematronFailure], standard: str, document: Document) -> list[Finding]:
+    assert isinstance(document, XmlDocument)
+    return schematron_findings(failures, standard, document.root)
 
 
 def keeps_schema(judgement: Judgement) -> bool:
@@ -141,9 +164,11 @@ def keeps_schema(judgement: Judgement) -> bool:
 
 
 def with_findings(judgement: Judgement, more: Sequence[Finding]) -> Judgement:
+    """In the order of the layers, and none that another layer has said."""
     if not more:
         return judgement
-    findings = [*judgement.findings, *more]
+    findings = sorted([*judgement.findings, *more], key=lambda finding: _ORDER[finding.layer])
+    findings = without_repetitions(findings)
     return replace(judgement, findings=findings, valid=not has_errors(findings))
 
 
@@ -161,6 +186,27 @@ def _rules_not_run(standard: str) -> Finding:
             "Mend the errors against the schema first, then check again.",
         ),
         source=standard,
+    )
+
+
+def _exhausted(reason: str) -> Finding:
+    """A large message took more than it may before its schema was through."""
+    de, en = {
+        "memory": ("braucht mehr Arbeitsspeicher, als erlaubt ist", "takes more memory than is allowed"),
+        "time": ("dauert länger, als erlaubt ist", "takes longer than is allowed"),
+    }.get(reason, ("ist abgebrochen", "broke off"))
+    return Finding(
+        "schema.exhausted",
+        "error",
+        "schema",
+        Text(
+            f"Die Prüfung der Nachricht {de}. Ob sie das Schema einhält, ist offen.",
+            f"The check of the message {en}. Whether it keeps its schema is open.",
+        ),
+        remedy=Text(
+            "Senden Sie eine kleinere Nachricht, oder lassen Sie die Grenze anheben.",
+            "Send a smaller message, or have the limit raised.",
+        ),
     )
 
 
@@ -182,7 +228,7 @@ def judge_in_process(task: bytes, data: bytes) -> bytes:
     except Unreadable as error:
         return json.dumps({"unreadable": [finding.as_dict() for finding in error.findings]}).encode()
     ref = SchemaRef(**wanted["ref"]) if wanted["ref"] else None
-    judgement = judged(registry, document, ref)
+    judgement = judged(registry, document, data, ref, datetime.fromisoformat(wanted["now"]))
     return json.dumps({**asdict(judgement), "findings": [f.as_dict() for f in judgement.findings]}).encode()
 
 
@@ -190,9 +236,8 @@ def place_in_process(task: bytes, data: bytes) -> bytes:
     """`schematron_findings` for bytes."""
     wanted = json.loads(task)
     document = parse(data, wanted["media_type"], Limits(**wanted["limits"]))
-    assert isinstance(document, XmlDocument)
     failures = [SchematronFailure(**failure) for failure in wanted["failures"]]
-    findings = schematron_findings(failures, wanted["standard"], document.root)
+    findings = placed(failures, wanted["standard"], document)
     return json.dumps({"findings": [finding.as_dict() for finding in findings]}).encode()
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -34,10 +34,11 @@ from xoev_schemas.importing import discover
 from xoev_schemas.importing_fim import merged_forms
 from xoev_schemas.importing_lists import other_codes
 from xoev_schemas.importing_schematron import Prove
-from xoev_schemas.json_schema import CompiledJsonSchema
+from xoev_schemas.json_schema import CompiledJsonSchema, member_names
 from xoev_schemas.lock import Installed, RegistryDamaged, read_lock, write_lock
 from xoev_schemas.model import SchemaModel, json_model, xsd_model
 from xoev_schemas.neighbours import InstalledNeighbours
+from xoev_schemas.places import Names
 from xoev_schemas.schematron import compile_schematron
 from xoev_schemas.sources import opened, refused
 from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, Schema, SchemaRef, Standard, fim_id
@@ -82,6 +83,10 @@ class Registry:
     @property
     def folder(self) -> Path:
         return self._folder
+
+    def standard(self, ref: str) -> Standard:
+        """Raises KeyError."""
+        return self._standards[ref]
 
     def standards(self) -> list[Standard]:
         return [self._standards[ref] for ref in sorted(self._standards)]
@@ -303,6 +308,10 @@ class Registry:
         """The code lists whose codes stand in the standard's own schemas (code type 1), by URI and version."""
         return self._opened(self._standards[ref]).enumerated
 
+    def names(self, ref: str) -> Names:
+        """Which names in a document that broke its schema may be shown; one object per document."""
+        return Names(self._opened(self._standards[ref]).names)
+
     def fim(self, ref: str) -> DataSchema | None:
         """What is known of a FIM schema from its XDatenfelder file; None where only its XSD or JSON Schema is here."""
         return self._opened(self._standards[ref]).fim
@@ -358,6 +367,11 @@ class _Opened:
             if self._index is None:
                 self._index = SchemaIndex(data for path, data in self.contents.items() if path.endswith(".xsd"))
             return self._index
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        members = (member_names(self.json(schema).schema) for schema in self._standard.schemas if schema.kind == "json")
+        return frozenset(self.index.names).union(*members)
 
     @cached_property
     def enumerated(self) -> Mapping[tuple[str, str], CodeList]:
