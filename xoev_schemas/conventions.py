@@ -358,7 +358,7 @@ def _dvdv(message: _Message) -> Iterator[Finding]:
                 "Write prefix, colon and digits, such as bab:05913000.",
             ),
             found=mask(text_of(identifier)),
-            allowed="prefix:digits",
+            allowed=_DVDV.pattern,
             source=header.family.source,
         )
 
@@ -439,7 +439,7 @@ def _file_name(message: _Message, name: etree._Element, value: str) -> Finding:
         ),
         Text("Benennen Sie die Datei um.", "Rename the file."),
         found=mask(value),
-        allowed="A–Z a–z 0–9 Ä Ö Ü ä ö ü ß _ ! = + ~ , ; . # ° § $ % ( ) [ ] -, space; .extension",
+        allowed=_FILE_NAME.pattern,
         source=_XBAU,
     )
 

@@ -128,7 +128,7 @@ def _explained(
     more = len(listed) < len(first)
     de = ", ".join(f"{_named(it)} (Stelle {first[it]})" for it in listed) + (" und andere" if more else "")
     en = ", ".join(f"{_named(it)} (position {first[it]})" for it in listed) + (" and others" if more else "")
-    allowed = f"{datatype.norm}, {datatype.name}" + (f" ({wider} has them)" if wider else "")
+    allowed = f"{datatype.norm}, {datatype.name}"
     if decomposed:
         text = Text(
             f"Der Text in {name} ist nicht in der Normalform NFC: {de}.",
@@ -137,8 +137,10 @@ def _explained(
         remedy = Text("Wandeln Sie alle Texte vor dem Senden in NFC um.", "Normalise all text to NFC before sending.")
     else:
         text = Text(
-            f"Der Text in {name} enthält Zeichen, die hier nicht erlaubt sind: {de}.",
-            f"The text of {name} has characters that are not allowed here: {en}.",
+            f"Der Text in {name} enthält Zeichen, die hier nicht erlaubt sind: {de}."
+            + (f" Erst der {wider} hat sie." if wider else ""),
+            f"The text of {name} has characters that are not allowed here: {en}."
+            + (f" Only {wider} has them." if wider else ""),
         )
         remedy = _remedy(datatype, listed)
     return replace(

@@ -109,7 +109,9 @@ def test_what_a_word_processor_wrote_is_named_by_code_point_with_a_proposal(real
 
 def test_the_datatype_that_has_the_characters_is_named(real: Registry, message: str) -> None:
     [finding] = judged(real, message.replace(PROJECT, "Виктория"))
-    assert finding.allowed == "DIN 91379:2022-08, datatypeC (datatypeE has them)"
+    assert finding.allowed == "DIN 91379:2022-08, datatypeC"
+    assert finding.text.de.endswith("und andere. Erst der datatypeE hat sie.")
+    assert finding.text.en.endswith("and others. Only datatypeE has them.")
 
 
 def test_of_letters_only_the_first_is_named_because_more_would_show_a_name(real: Registry, message: str) -> None:

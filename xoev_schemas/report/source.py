@@ -1,0 +1,149 @@
+"""The message as a report shows it: in lines, its parts told apart, its values hidden unless they are wanted.
+
+A hidden character is `•`; blanks and line ends stay, so that lines and columns remain those of the file.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from xoev_schemas.documents import is_xml
+
+Kind = Literal["mark", "name", "attribute", "value"]
+"""Markup and punctuation, names of elements and members, names of attributes, values. A comment's text is a value."""
+
+HIDDEN = "•"
+WIDEST = 240
+"""Characters of one line that are shown; of a longer one, those around a place."""
+
+# What is not ended goes on to the end of the text, and no value spans a `<`: every character is looked at once.
+_XML = re.compile(
+    r"(?P<note><!--(?:.*?-->|.*)|<\?(?:.*?\?>|.*)|<!(?!\[CDATA\[)[^<>]*>?)"
+    r"|(?P<cdata><!\[CDATA\[(?:.*?\]\]>|.*))"
+    r"|(?P<tag></?[^<>\s/\"']+(?:[^<>\"']|\"[^\"<]*\"|'[^'<]*')*>)"
+    r"|(?P<text>[^<]+|<)",
+    re.DOTALL,
+)
+_IN_TAG = re.compile(
+    r"(?P<mark></?|/?>|=|\s+)|(?P<value>\"[^\"]*\"|'[^']*')|(?P<name>[^\s<>=/\"']+)|(?P<rest>.)", re.DOTALL
+)
+_JSON = re.compile(
+    r"(?P<name>\"(?:[^\"\\]|\\.)*\")(?=\s*:)|(?P<value>\"(?:[^\"\\]|\\.)*\"?|[^\s{}\[\]:,\"]+)|(?P<mark>[{}\[\]:,\s])",
+    re.DOTALL,
+)
+_NOT_BLANK = re.compile(r"\S")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of characters of one kind, in one line."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A message's bytes. show_values: they are shown as they are, else hidden."""
+
+    data: bytes
+    media_type: str
+    show_values: bool = False
+
+    @cached_property
+    def _text(self) -> str:
+        return (
+            self.data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n")
+        )
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *(found.end() for found in re.finditer("\n", self._text))]
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self._starts) - int(self._text.endswith("\n") and len(self._starts) > 1)
+
+    def lines(self, wanted: Sequence[int]) -> dict[int, list[Piece]]:
+        """Number (from 1) → pieces of the lines that are wanted."""
+        lines: dict[int, list[Piece]] = {number: [] for number in wanted if 1 <= number <= self.count}
+        last = max(lines, default=0)
+        for kind, start, end in self._runs():
+            first = bisect_right(self._starts, start)
+            if first > last:
+                break
+            for number in range(first, bisect_right(self._starts, max(start, end - 1)) + 1):
+                if number in lines:
+                    lines[number].append(self._piece(kind, number, start, end))
+        return {number: [piece for piece in pieces if piece.text] for number, pieces in lines.items()}
+
+    def _piece(self, kind: Kind, number: int, start: int, end: int) -> Piece:
+        begins = self._starts[number - 1]
+        ends = self._starts[number] - 1 if number < len(self._starts) else len(self._text)
+        text = self._text[max(start, begins) : min(end, ends)]
+        hide = kind == "value" and not self.show_values
+        return Piece(kind, _NOT_BLANK.sub(HIDDEN, text) if hide else text)
+
+    def _runs(self) -> Iterator[tuple[Kind, int, int]]:
+        yield from _xml_runs(self._text) if is_xml(self.media_type) else _json_runs(self._text)
+
+
+def _xml_runs(text: str) -> Iterator[tuple[Kind, int, int]]:
+    for token in _XML.finditer(text):
+        if token.lastgroup == "tag":
+            yield from _tag_runs(text, token.start(), token.end())
+        elif token.lastgroup == "note":
+            inside: Kind = "value" if text.startswith("<!--", token.start()) else "mark"
+            begins = min(token.start() + len("<!--"), token.end())
+            ends = max(begins, token.end() - len("-->"))
+            yield "mark", token.start(), begins
+            yield inside, begins, ends
+            yield "mark", ends, token.end()
+        else:
+            yield "value", token.start(), token.end()
+
+
+def _tag_runs(text: str, start: int, end: int) -> Iterator[tuple[Kind, int, int]]:
+    is_first = True
+    namespace = False
+    for part in _IN_TAG.finditer(text, start, end):
+        if part.lastgroup == "name":
+            yield ("name" if is_first else "attribute"), part.start(), part.end()
+            namespace = not is_first and part[0].partition(":")[0] == "xmlns"
+            is_first = False
+        elif part.lastgroup == "value" and not namespace:
+            yield "mark", part.start(), part.start() + 1
+            yield "value", part.start() + 1, part.end() - 1
+            yield "mark", part.end() - 1, part.end()
+        else:
+            yield "mark", part.start(), part.end()
+
+
+def _json_runs(text: str) -> Iterator[tuple[Kind, int, int]]:
+    for token in _JSON.finditer(text):
+        kind: Kind = token.lastgroup if token.lastgroup in ("name", "value") else "mark"  # type: ignore[assignment]
+        yield kind, token.start(), token.end()
+
+
+def clipped(pieces: Sequence[Piece], column: int | None, widest: int = WIDEST) -> tuple[list[Piece], int]:
+    """A line that is not too wide to be read: all of it, or the part around a column. And how much was cut in front."""
+    width = sum(len(piece.text) for piece in pieces)
+    if width <= widest:
+        return list(pieces), 0
+    widest -= 2  # for the signs that something is left out
+    start = min(max(0, (column or 1) - 1 - widest // 3), max(0, width - widest))
+    cut, at = [], 0
+    for piece in pieces:
+        text = piece.text[max(0, start - at) : max(0, start + widest - at)]
+        if text:
+            cut.append(Piece(piece.kind, text))
+        at += len(piece.text)
+    front = [Piece("mark", "…")] if start else []
+    back = [Piece("mark", "…")] if start + widest < width else []
+    return [*front, *cut, *back], start - len(front)

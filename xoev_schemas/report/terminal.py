@@ -1,0 +1,86 @@
+"""A report for a terminal: verdict, then finding by finding with the line of the message that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text as Line
+
+from xoev_schemas.findings import Finding, Severity
+from xoev_schemas.report.checked import LABELS, SEVERITIES, Checked, Language, found_words, in_language, summary
+from xoev_schemas.report.source import Piece, clipped
+
+_COLOURS: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "blue"}
+_STYLES = {"mark": "dim", "name": "cyan", "attribute": "magenta", "value": ""}
+_VALID = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
+
+
+def print_report(checked: Checked, console: Console, language: Language) -> None:
+    sign, colour = _VALID[checked.valid]
+    console.print(Line.assemble((f"{sign} ", colour), (checked.file, "bold")))
+    verdict, acceptance = in_language(checked.verdict, language), in_language(checked.acceptance, language)
+    console.print(Padding(Line.assemble((verdict, colour), " · ", acceptance), (0, 0, 0, 2), expand=False))
+    about = [checked.message, in_language(summary(checked.counts), language)]
+    console.print(Padding(Line(" · ".join(filter(None, about)), style="dim"), (0, 0, 0, 2), expand=False))
+    lines = checked.source.lines([line for line in checked.by_line if line])
+    for line, findings in checked.by_line.items():
+        console.print()
+        if line:
+            for text in _excerpt(line, lines[line], findings, console.width):
+                console.print(text, no_wrap=True, crop=False)
+        for finding in findings:
+            _print_finding(finding, console, language)
+    if checked.findings:
+        console.print()
+
+
+def _excerpt(number: int, pieces: list[Piece], findings: list[Finding], width: int) -> Iterator[Line]:
+    """The line with its number, and a second one with marks below the places."""
+    columns = [finding.column for finding in findings if finding.column]
+    margin = f"  {number:>6} │ "
+    shown, cut = clipped(pieces, min(columns, default=None), max(40, width - len(margin)))
+    text = Line(margin, style="dim")
+    body = Line()
+    for piece in shown:
+        body.append(piece.text.expandtabs(1), style=_STYLES[piece.kind])
+    yield Line.assemble(text, body)
+    if columns:
+        marks = [" "] * (len(body) + 1)
+        for finding in findings:
+            if finding.column and 0 <= finding.column - 1 - cut < len(marks):
+                marks[finding.column - 1 - cut] = "▲"
+        yield Line.assemble((" " * (len(margin) - 2) + "│ ", "dim"), ("".join(marks).rstrip(), "bold red"))
+
+
+def _print_finding(finding: Finding, console: Console, language: Language) -> None:
+    sign, one, _many = SEVERITIES[finding.severity]
+    colour = _COLOURS[finding.severity]
+    head = Line.assemble(
+        (f"{sign} {in_language(one, language)}: ", f"bold {colour}"),
+        in_language(finding.text, language),
+        (f"  [{finding.code}]", "dim"),
+    )
+    console.print(Padding(head, (0, 0, 0, 2), expand=False))
+    where = " · ".join(filter(None, (finding.path, place(finding, language))))
+    found = found_words(finding)
+    rows = {
+        "place": where,
+        "found": in_language(found, language) if found else "",
+        "allowed": finding.allowed or "",
+        "remedy": in_language(finding.remedy, language),
+        "source": finding.source or "",
+    }
+    for label, value in rows.items():
+        if value:
+            name = f"{in_language(LABELS[label], language)}: "
+            console.print(Padding(Line.assemble((name, "dim"), value), (0, 0, 0, 6), expand=False))
+
+
+def place(finding: Finding, language: Language) -> str:
+    """`line 38, column 5`, as far as it is known."""
+    if not finding.line:
+        return ""
+    words = ("Zeile", "Spalte") if language == "de" else ("line", "column")
+    return f"{words[0]} {finding.line}" + (f", {words[1]} {finding.column}" if finding.column else "")
