@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import mapping, messages, operating, packages, running, schemas, watching
+from gateway.commands import mapping, messages, operating, packages, running, schemas, validating, watching
 from gateway.commands.failures import failure_of, show_traceback
 from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
@@ -48,7 +48,7 @@ app.command()(demo)
 app.command()(running.serve)
 app.command()(running.work)
 app.command()(running.relay)
-app.command()(messages.validate)
+app.command()(validating.validate)
 app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)

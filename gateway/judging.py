@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gateway.services import Packages, open_to
 from xoev_schemas.documents import Unreadable
 from xoev_schemas.findings import Finding, Text, has_errors
+from xoev_schemas.positions import located
 from xoev_schemas.registry import Registry
 from xoev_schemas.standards import Judgement
 
@@ -77,7 +78,7 @@ def judge(
     accepted = judgement.valid is not None and any(
         fine or service.on_invalid["rest"] != "reject" for service in services if _takes(registry, service, judgement)
     )
-    findings = tuple(judgement.findings)
+    findings = tuple(located(judgement.findings, data, media_type))
     return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, findings)
 
 

@@ -31,7 +31,7 @@ def located(findings: Sequence[Finding], data: bytes, media_type: str) -> list[F
     paths = {finding.path for finding in findings if finding.path and finding.column is None}
     if not paths:
         return list(findings)
-    find = positions_in_xml if is_xml(media_type) else positions_in_json
+    find = positions_in_xml if is_xml(media_type.partition(";")[0].strip().lower()) else positions_in_json
     places = find(data, paths)
     return [
         replace(finding, line=places[finding.path][0], column=places[finding.path][1])

@@ -1,4 +1,4 @@
-"""Commands about single messages: validate, send. The first sends nothing and needs no running gateway."""
+"""`gateway send`: files to a running gateway, as a form server would; and how commands read files of messages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import httpx
 import typer
@@ -15,11 +15,10 @@ import typer
 from gateway.commands.opening import issuer_of, look
 from gateway.commands.output import Config, Exit, Json, emit, out, print_findings, say, settings_for, table
 from gateway.errors import GatewayError
-from gateway.judging import Verdict, judge
 from gateway.portal import Answer, File, Portal
 from gateway.services import Accepts, Packages, Service
 from gateway.settings import Settings
-from gateway.wiring import open_checker, parse_limits
+from gateway.wiring import parse_limits
 from xoev_schemas.documents import Limits, Unreadable, parse
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry, SchemaRef
@@ -40,33 +39,6 @@ Schema = Annotated[
 ]
 LONGEST_WAIT = 30
 """Seconds that the interface waits at most (`Prefer: wait`)."""
-
-
-def validate(
-    files: Files,
-    config: Config = None,
-    schema: Schema = None,
-    as_json: Json = False,
-    output: Annotated[Literal["text", "json"], typer.Option("--format", help="json = --json.")] = "text",
-) -> None:
-    """Judge messages by their standard. "valid" is the standard's word, "accepted" this gateway's."""
-    settings = settings_for(config)
-    registry, packages = look(settings)
-    verdicts: list[tuple[str, Verdict]] = []
-    with open_checker(settings, registry) as checker:
-        for file in files:
-            data = read(file)
-            verdict = judge(packages, checker, data.content, media_type(data), schema=schema)
-            verdicts.append((str(file), verdict))
-    if as_json or output == "json":
-        emit([verdict.as_dict(name) for name, verdict in verdicts])
-    else:
-        for name, verdict in verdicts:
-            _print_verdict(name, verdict)
-    raise typer.Exit(max(_EXITS[verdict.valid] for _, verdict in verdicts))
-
-
-_EXITS = {True: Exit.YES, False: Exit.NO, None: Exit.UNKNOWN}
 
 
 def send(
@@ -258,13 +230,3 @@ def _reason(error: httpx.TransportError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it took too long"
     return str(error).partition("] ")[2] or str(error) or type(error).__name__
-
-
-def _print_verdict(file: str, verdict: Verdict) -> None:
-    word = {True: "valid", False: "not valid", None: "could not be judged"}[verdict.valid]
-    out.print(f"{file}: {word}", markup=False, highlight=False)
-    if verdict.standard:
-        taken = "accepted" if verdict.accepted else "not accepted"
-        judged_by = f"{verdict.standard} {verdict.message or ''}".rstrip()
-        out.print(f"  by {judged_by}; {taken} by this gateway", markup=False, highlight=False)
-    print_findings(verdict.findings)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -46,9 +46,9 @@ def settings_for(config: Path | None, **overrides: Any) -> Settings:
     return load_settings(config, **overrides)
 
 
-def emit(document: Any) -> None:
-    """The one JSON document of a command with `--json`."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
+def emit(document: Any, stream: IO[str] | None = None) -> None:
+    """The one JSON document of a command with `--json`, to stdout or to a file."""
+    (stream or sys.stdout).write(json.dumps(document, ensure_ascii=False, indent=2, default=str) + "\n")
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

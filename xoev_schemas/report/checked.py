@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xoev_schemas.findings import Finding, Severity, Text
-from xoev_schemas.positions import located
 from xoev_schemas.report.source import Source
 
 Language = Literal["de", "en"]
@@ -45,7 +44,7 @@ _FOUND_WORDS = re.compile(rf"(?<!')\b(?:{'|'.join(_FOUND_DE)})\b(?!')")
 @dataclass(frozen=True)
 class Checked:
     """valid: the standard's word, None = it could not tell. accepted: this gateway's word. standard, message: what it
-    was judged by, empty where nothing is installed for it. findings: with line and column where they are known.
+    was judged by, empty where nothing is installed for it. findings: as `positions.located` gives them.
     """
 
     file: str
@@ -61,10 +60,9 @@ class Checked:
         cls, file: str, source: Source, valid: bool | None, accepted: bool, standard: str | None, message: str | None,
         findings: Sequence[Finding],
     ) -> Checked:  # fmt: skip
-        """Findings are given their places in the source, and the order of these; what has none comes first."""
-        placed = located(findings, source.data, source.media_type)
-        placed.sort(key=lambda finding: (finding.line or 0, finding.column or 0))
-        return cls(file, valid, accepted, standard or "", message or "", placed, source)
+        """Findings are put in the order of their places; what concerns the whole message comes first."""
+        ordered = sorted(findings, key=lambda finding: (finding.line or 0, finding.column or 0))
+        return cls(file, valid, accepted, standard or "", message or "", ordered, source)
 
     @property
     def by_line(self) -> dict[int | None, list[Finding]]:
