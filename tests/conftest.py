@@ -1,14 +1,15 @@
-"""What every test may ask for: third-party test data, a real RabbitMQ, a real PostgreSQL.
+"""What every test may ask for: third-party test data, a real RabbitMQ, a real PostgreSQL, a real browser.
 
 Servers are private and thrown away (one of each per run), unless `GATEWAY_TEST_BROKER_URL` or
-`GATEWAY_TEST_DATABASE_URL` names a running one. Tests share a server, never a virtual host or a database. What cannot
-be had skips its tests with the reason; where `CI` is set (and not empty) it fails them, because a skip that nobody sees
-proves nothing.
+`GATEWAY_TEST_DATABASE_URL` names a running one; `GATEWAY_TEST_BROWSER` names a Chromium. Tests share a server, never a
+virtual host or a database. What cannot be had skips its tests with the reason; where `CI` is set (and not empty) it
+fails them, because a skip that nobody sees proves nothing.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from gateway.demo import servers
 
@@ -146,3 +148,19 @@ def fresh_postgres_url(request: pytest.FixtureRequest, postgres_url: str) -> Ite
     servers.create_database(postgres_url, name)
     yield urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
     servers.drop_database(postgres_url, name)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, without a screen. Not for the whole run: while it is open an event loop runs in the thread."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    executable = os.environ.get("GATEWAY_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
+    if executable is None:
+        _missing("Chromium is not here: install it, or name one in GATEWAY_TEST_BROWSER")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-quic"]
+    # Chromium's sandbox does not work for root, as whom containers often run; what it shows here is our own.
+    unsafe = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=executable, args=[*quiet, *unsafe, "--no-first-run"])
+        yield opened
+        opened.close()

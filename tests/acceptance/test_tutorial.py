@@ -63,7 +63,7 @@ def environment() -> dict[str, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         listen = f"127.0.0.1:{free.getsockname()[1]}"
-    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "GATEWAY_LISTEN": listen}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "LC_ALL": "C.UTF-8", "GATEWAY_LISTEN": listen}
 
 
 def command(line: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -60,8 +61,10 @@ class Checked:
         cls, file: str, source: Source, valid: bool | None, accepted: bool, standard: str | None, message: str | None,
         findings: Sequence[Finding],
     ) -> Checked:  # fmt: skip
-        """Findings are put in the order of their places; what concerns the whole message comes first."""
-        ordered = sorted(findings, key=lambda finding: (finding.line or 0, finding.column or 0))
+        """Findings are put in the order of their places; what concerns the whole message comes first, notes on it
+        last.
+        """
+        ordered = sorted(findings, key=_order)
         return cls(file, valid, accepted, standard or "", message or "", ordered, source)
 
     @property
@@ -109,6 +112,11 @@ class Checked:
         if self.valid:
             return Text("Keine Leistung hier nimmt diese Nachricht an.", "No service here takes this message.")
         return Text("Keine Leistung hier nimmt sie so an, wie sie ist.", "No service here takes it as it is.")
+
+
+def _order(finding: Finding) -> tuple[float, int]:
+    nowhere = math.inf if finding.severity == "info" else 0
+    return finding.line or nowhere, finding.column or 0
 
 
 def in_language(text: Text, language: Language) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text as Line
 
 from xoev_schemas.findings import Finding, Severity
@@ -21,9 +20,9 @@ def print_report(checked: Checked, console: Console, language: Language) -> None
     sign, colour = _VALID[checked.valid]
     console.print(Line.assemble((f"{sign} ", colour), (checked.file, "bold")))
     verdict, acceptance = in_language(checked.verdict, language), in_language(checked.acceptance, language)
-    console.print(Padding(Line.assemble((verdict, colour), " · ", acceptance), (0, 0, 0, 2), expand=False))
+    _print(console, 2, Line.assemble((verdict, colour), " · ", acceptance))
     about = [checked.message, in_language(summary(checked.counts), language)]
-    console.print(Padding(Line(" · ".join(filter(None, about)), style="dim"), (0, 0, 0, 2), expand=False))
+    _print(console, 2, Line(" · ".join(filter(None, about)), style="dim"))
     lines = checked.source.lines([line for line in checked.by_line if line])
     for line, findings in checked.by_line.items():
         console.print()
@@ -62,7 +61,7 @@ def _print_finding(finding: Finding, console: Console, language: Language) -> No
         in_language(finding.text, language),
         (f"  [{finding.code}]", "dim"),
     )
-    console.print(Padding(head, (0, 0, 0, 2), expand=False))
+    _print(console, 2, head)
     where = " · ".join(filter(None, (finding.path, place(finding, language))))
     found = found_words(finding)
     rows = {
@@ -75,7 +74,14 @@ def _print_finding(finding: Finding, console: Console, language: Language) -> No
     for label, value in rows.items():
         if value:
             name = f"{in_language(LABELS[label], language)}: "
-            console.print(Padding(Line.assemble((name, "dim"), value), (0, 0, 0, 6), expand=False))
+            _print(console, 6, Line.assemble((name, "dim"), value))
+
+
+def _print(console: Console, indent: int, text: Line) -> None:
+    """Wrapped to the console's width, without blanks at the ends of lines."""
+    for line in text.wrap(console, max(20, console.width - indent)):
+        line.rstrip()
+        console.print(Line.assemble(" " * indent, line), soft_wrap=True)
 
 
 def place(finding: Finding, language: Language) -> str:
