@@ -6,7 +6,10 @@ Commands run inside this process (`gateway.cli.run`), each in an empty folder.
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ import pytest
 
 from gateway.cli import run
 from gateway.commands import packages as package_commands
+from gateway.errors import GatewayError
 from gateway.runtime import alone
 from gateway.services import shipped_folder
 
@@ -203,13 +207,30 @@ def test_an_unforeseen_error_is_an_apology_without_the_text_of_the_exception(
 
 def test_one_process_at_a_time_runs_an_embedded_home(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """Given a home in use, when a second gateway starts there, then it says so and who it is; afterwards it is free."""
-    from os import getpid
-
     with alone(folder / "var"):
         code, _, err = typed("run --listen 127.0.0.1:0", capsys)
         assert code == 2
-        assert f"process {getpid()}" in err
+        assert f"process {os.getpid()}" in err
         assert str(folder / "var") in err.replace("\n", "")
+    with alone(folder / "var"):
+        pass
+
+
+def test_a_gateway_that_was_killed_leaves_its_home_free(folder: Path) -> None:
+    """Given another process that holds a home, when it is killed, then nothing of it stands in the way."""
+    hold = "import sys; from pathlib import Path; from gateway.runtime import alone\n"
+    hold += "with alone(Path('var')): print('held', flush=True); sys.stdin.read()"
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", hold]
+    holder = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(GatewayError, match=f"process {holder.pid}"), alone(folder / "var"):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
     with alone(folder / "var"):
         pass
 
