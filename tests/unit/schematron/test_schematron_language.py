@@ -272,3 +272,11 @@ def test_faults_in_expressions_are_found_before_any_message_comes_with_file_and_
 
     assert [place for place, _ in refused.value.problems] == ["muster.sch:3", "muster.sch:5", "muster.sch:6"]
     assert "Variable $x has not been declared" in refused.value.problems[2][1]
+
+
+def test_words_in_literals_and_comments_and_names_of_elements_are_no_functions(workers: Workers) -> None:
+    test = (
+        "'doc(x) (: \"' != '' (: doc('x') (: collection() :) unparsed-text('y') :) and not(m:doc) and not(m:document)"
+    )
+
+    assert found(workers, rule("m:antrag", f'<assert id="a" test="{test.replace(chr(34), "&quot;")}">A</assert>')) == []
