@@ -152,7 +152,7 @@ def fresh_postgres_url(request: pytest.FixtureRequest, postgres_url: str) -> Ite
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The system's Chromium, without a screen. Not for the whole run: while it is open an event loop runs in the thread."""
+    """The system's Chromium, without a screen. Not for the whole run: while it is open, an event loop runs here."""
     names = ("chromium", "chromium-browser", "google-chrome")
     executable = os.environ.get("GATEWAY_TEST_BROWSER") or next(filter(None, map(shutil.which, names)), None)
     if executable is None:

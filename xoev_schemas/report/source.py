@@ -72,41 +72,53 @@ class Source:
 
     def lines(self, wanted: Sequence[int]) -> dict[int, list[Piece]]:
         """Number (from 1) → pieces of the lines that are wanted."""
-        lines: dict[int, list[Piece]] = {number: [] for number in wanted if 1 <= number <= self.count}
-        last = max(lines, default=0)
-        for kind, start, end in self._runs():
-            first = bisect_right(self._starts, start)
-            if first > last:
-                break
-            for number in range(first, bisect_right(self._starts, max(start, end - 1)) + 1):
+        lines: dict[int, list[Piece]] = {number: [] for number in sorted(wanted) if 1 <= number <= self.count}
+        for kind, start, end in self._runs(list(lines)):
+            for number in range(bisect_right(self._starts, start), bisect_right(self._starts, max(start, end - 1)) + 1):
                 if number in lines:
                     lines[number].append(self._piece(kind, number, start, end))
         return {number: [piece for piece in pieces if piece.text] for number, pieces in lines.items()}
 
+    def _runs(self, wanted: Sequence[int]) -> Iterator[tuple[Kind, int, int]]:
+        """(kind, start, end) of the runs of characters that touch the lines that are wanted, and of no others."""
+        spans = iter([(self._starts[number - 1], self._end(number)) for number in wanted])
+        begins, ends = next(spans, (0, -1))
+        pattern, runs_of = (_XML, _xml_runs) if is_xml(self.media_type) else (_JSON, _json_runs)
+        for token in pattern.finditer(self._text):
+            while ends >= 0 and token.start() >= ends:
+                begins, ends = next(spans, (0, -1))
+            if ends < 0:
+                return
+            if token.end() > begins:
+                yield from runs_of(token)
+
+    def _end(self, number: int) -> int:
+        """Where a line ends, its line end included."""
+        return self._starts[number] if number < len(self._starts) else len(self._text)
+
     def _piece(self, kind: Kind, number: int, start: int, end: int) -> Piece:
-        begins = self._starts[number - 1]
-        ends = self._starts[number] - 1 if number < len(self._starts) else len(self._text)
-        text = self._text[max(start, begins) : min(end, ends)]
+        text = self._text[max(start, self._starts[number - 1]) : min(end, self._end(number))].removesuffix("\n")
         hide = kind == "value" and not self.show_values
         return Piece(kind, _NOT_BLANK.sub(HIDDEN, text) if hide else text)
 
-    def _runs(self) -> Iterator[tuple[Kind, int, int]]:
-        yield from _xml_runs(self._text) if is_xml(self.media_type) else _json_runs(self._text)
+
+def _xml_runs(token: re.Match[str]) -> Iterator[tuple[Kind, int, int]]:
+    if token.lastgroup == "tag":
+        yield from _tag_runs(token.string, token.start(), token.end())
+    elif token.lastgroup == "note":
+        yield from _note_runs(token[0], token.start())
+    else:
+        yield "value", token.start(), token.end()
 
 
-def _xml_runs(text: str) -> Iterator[tuple[Kind, int, int]]:
-    for token in _XML.finditer(text):
-        if token.lastgroup == "tag":
-            yield from _tag_runs(text, token.start(), token.end())
-        elif token.lastgroup == "note":
-            inside: Kind = "value" if text.startswith("<!--", token.start()) else "mark"
-            begins = min(token.start() + len("<!--"), token.end())
-            ends = max(begins, token.end() - len("-->"))
-            yield "mark", token.start(), begins
-            yield inside, begins, ends
-            yield "mark", ends, token.end()
-        else:
-            yield "value", token.start(), token.end()
+def _note_runs(note: str, start: int) -> Iterator[tuple[Kind, int, int]]:
+    """A comment, an instruction, a document type: its ends are markup. Only the XML declaration holds no values."""
+    front = next(len(sign) for sign in ("<!--", "<!", "<?") if note.startswith(sign))
+    back = next((len(sign) for sign in ("-->", "?>", ">") if note.endswith(sign)), 0)
+    ends = max(front, len(note) - back)
+    yield "mark", start, start + front
+    yield ("mark" if note.startswith("<?xml ") else "value"), start + front, start + ends
+    yield "mark", start + ends, start + len(note)
 
 
 def _tag_runs(text: str, start: int, end: int) -> Iterator[tuple[Kind, int, int]]:
@@ -125,10 +137,9 @@ def _tag_runs(text: str, start: int, end: int) -> Iterator[tuple[Kind, int, int]
             yield "mark", part.start(), part.end()
 
 
-def _json_runs(text: str) -> Iterator[tuple[Kind, int, int]]:
-    for token in _JSON.finditer(text):
-        kind: Kind = token.lastgroup if token.lastgroup in ("name", "value") else "mark"  # type: ignore[assignment]
-        yield kind, token.start(), token.end()
+def _json_runs(token: re.Match[str]) -> Iterator[tuple[Kind, int, int]]:
+    kind: Kind = token.lastgroup if token.lastgroup in ("name", "value") else "mark"  # type: ignore[assignment]
+    yield kind, token.start(), token.end()
 
 
 def clipped(pieces: Sequence[Piece], column: int | None, widest: int = WIDEST) -> tuple[list[Piece], int]:
