@@ -76,15 +76,20 @@ def compile_xsd(source: XsdSource) -> etree.XMLSchema:
         raise NotCompiled(_problems(error, folder)) from None
 
 
-_compiled = threading.local()
+class _Compiled(threading.local):
+    def __init__(self) -> None:
+        self.schemas: dict[str, etree.XMLSchema] = {}
+
+
+_compiled = _Compiled()
 
 
 def compiled_for_this_thread(source: XsdSource) -> etree.XMLSchema:
     """The thread's own compiled copy; made at the first use."""
-    cache: dict[str, etree.XMLSchema] = _compiled.__dict__.setdefault("schemas", {})
-    if source.key not in cache:
-        cache[source.key] = compile_xsd(source)
-    return cache[source.key]
+    schemas = _compiled.schemas
+    if source.key not in schemas:
+        schemas[source.key] = compile_xsd(source)
+    return schemas[source.key]
 
 
 _folders: dict[str, tempfile.TemporaryDirectory[str]] = {}

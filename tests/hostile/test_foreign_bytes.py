@@ -174,6 +174,51 @@ def test_names_may_have_256_characters_and_no_more(form: bytes) -> None:
     assert code_of(form % (b"n" * 257), XML) == "xml.name_too_long"
 
 
+@pytest.mark.parametrize("offset", range(8))
+def test_a_long_name_is_found_wherever_it_begins(offset: int) -> None:
+    before = b"<r>" + b"<b c='d'>e f</b>" * 500 + b" " * offset
+
+    assert code_of(before + b"<" + b"n" * 256 + b"/></r>", XML) == "ok"
+    assert code_of(before + b"<" + b"n" * 257 + b"/></r>", XML) == "xml.name_too_long"
+
+
+@pytest.mark.parametrize(
+    ("before", "code"),
+    [
+        (b"<!--" + b"-c" * 3_000 + b"-->", "xml.doctype"),
+        (b"\n<?p q?>" * 1_000, "xml.doctype"),
+        (b"<!-- <r> -->", "xml.doctype"),
+        (b"<!--c", "xml.not_well_formed"),
+        (b"<?p " + b"?" * 5_000, "xml.not_well_formed"),
+    ],
+)
+def test_a_doctype_is_found_however_much_stands_before_it(before: bytes, code: str) -> None:
+    bomb = b'<!DOCTYPE r [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;">]><r a="&b;"/>'
+
+    assert code_of(before + bomb, XML) == code
+    assert code_of(before + b"<r/>", XML) == ("ok" if code == "xml.doctype" else code)
+
+
+@pytest.mark.parametrize("levels", [16, 17, 100, 101, 256, 257])
+def test_a_hundred_levels_are_allowed_and_no_more(levels: int) -> None:
+    data = b"<r>" + b"<b/>" * 1_000 + b"<a>" * (levels - 1) + b"</a>" * (levels - 1) + b"</r>"
+
+    assert code_of(data, XML) == ("ok" if levels <= 100 else "xml.too_deep")
+
+
+def test_a_limit_below_the_usual_depth_holds() -> None:
+    assert code_of(b"<a><a><a/></a></a>", XML, Limits(depth=3)) == "ok"
+    assert code_of(b"<a><a><a><a/></a></a></a>", XML, Limits(depth=3)) == "xml.too_deep"
+
+
+def test_attributes_are_counted_per_element_and_not_in_text() -> None:
+    few = b"<b " + b" ".join(b'a%d="x=y"' % i for i in range(256)) + b"/>"
+    many = few.replace(b"/>", b' z=""/>')
+
+    assert code_of(b"<r>" + few * 3 + b"a = b, " * 5_000 + b"</r>", XML) == "ok"
+    assert code_of(b"<r>" + few * 3 + many + b"</r>", XML) == "xml.too_many_attributes"
+
+
 def test_base64_in_an_element_is_no_long_name() -> None:
     assert code_of(b"<r><d>" + b"QUJD" * 10_000 + b"</d></r>", XML) == "ok"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import cast
 
@@ -60,41 +60,36 @@ def codelist_findings(
     )
 
 
+_Use = tuple[str | None, str | None, str | None]  # listURI, listVersionID, code
+
+
 def _suspects(root: etree._Element, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> list[etree._Element]:
     """The elements `code` (always unqualified: XÖV Code 1.0) that are not plainly in their list.
 
-    Nearly every code of nearly every message is, so this loop is all that most messages pay.
+    Nearly every code of nearly every message is, so collecting what is used, once each, is all that most messages pay.
     """
-    codes_of: dict[tuple[str | None, str | None], Container[str | None]] = {}
-    suspects = []
-    for code in root.iter("code"):
-        holder = code.getparent()
-        if holder is None:
-            continue
-        named = holder.get("listURI"), holder.get("listVersionID")
-        if named not in codes_of:
-            codes_of[named] = _codes(named, lists, enumerated)
-        if code.text not in codes_of[named]:
-            suspects.append(code)
-    return suspects
+    used = {
+        (holder.get("listURI"), holder.get("listVersionID"), code.text)
+        for code in root.iter("code")
+        if (holder := code.getparent()) is not None
+    }
+    wrong = {use for use in used if not _is_plain(use, lists, enumerated)}
+    return [code for code in root.iterdescendants("code") if _use(code) in wrong] if wrong else []
 
 
-class _Everything:
-    def __contains__(self, _item: object) -> bool:
-        return True
+def _use(code: etree._Element) -> _Use:
+    holder = _holder(code)
+    return holder.get("listURI"), holder.get("listVersionID"), code.text
 
 
-_EVERYTHING = _Everything()
-
-
-def _codes(
-    named: tuple[str | None, str | None], lists: CodeLists, enumerated: Mapping[_Key, CodeList]
-) -> Container[str | None]:
-    uri, version = named
+def _is_plain(use: _Use, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> bool:
+    uri, version, code = use
     if uri is None or version is None:
-        return _EVERYTHING  # another element of that name, or the schema did not get so far
-    known = lists.get(uri, version) or _resolved((uri, version), lists, enumerated)
-    return known.labels if known is not None else ()
+        return True  # another element of that name, or the schema did not get so far
+    known = lists.get(uri, version)
+    if known is None:
+        known = _resolved((uri, version), lists, enumerated)
+    return known is not None and code in known.labels
 
 
 def _resolved(key: _Key, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> CodeList | None:
