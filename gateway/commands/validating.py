@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from rich.progress import track
 
 from gateway.commands.messages import Files, Schema, media_type, read
 from gateway.commands.opening import look
+from gateway.commands.operators import Lang, language
 from gateway.commands.output import Config, Exit, Json, emit, err, out, say, settings_for
 from gateway.judging import Verdict, judge
 from gateway.settings import Settings
@@ -39,24 +39,22 @@ def validate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write the report to.", dir_okay=False)
     ] = None,
-    lang: Annotated[
-        Language | None, typer.Option(help="Language of text and html; default: the system's, else English.")
-    ] = None,
+    lang: Lang = None,
     show_values: Annotated[
         bool, typer.Option("--show-values", help="Show the messages' values in text and html; else they are hidden.")
     ] = False,
 ) -> None:
     """Judge messages by their standard. "valid" is the standard's word, "accepted" this gateway's."""
     judged = _judged(settings_for(config), files, schema)
-    language: Language = lang or _language_of_the_system()
+    spoken = language(lang)
     with output.open("w", encoding="utf-8") if output else nullcontext(sys.stdout) as stream:
         if as_json or form == "json":
             worst = _write_json(judged, stream)
         elif form == "html":
-            worst = _write_page(judged, stream, language, show_values)
+            worst = _write_page(judged, stream, spoken, show_values)
         else:
             console = Console(file=stream, width=_WIDTH, emoji=False) if output else out
-            worst = _print(judged, console, language, show_values)
+            worst = _print(judged, console, spoken, show_values)
     if output:
         say(f"{output}: written")
     raise typer.Exit(worst)
@@ -101,25 +99,19 @@ def _write_json(judged: Iterator[_Judged], stream: IO[str]) -> Exit:
     return worst
 
 
-def _write_page(judged: Iterator[_Judged], stream: IO[str], language: Language, show_values: bool) -> Exit:
+def _write_page(judged: Iterator[_Judged], stream: IO[str], lang: Language, show_values: bool) -> Exit:
     checked = list(judged)
-    stream.write(page([one.report(show_values) for one in checked], language))
+    stream.write(page([one.report(show_values) for one in checked], lang))
     return max(one.exit for one in checked)
 
 
-def _print(judged: Iterator[_Judged], console: Console, language: Language, show_values: bool) -> Exit:
+def _print(judged: Iterator[_Judged], console: Console, lang: Language, show_values: bool) -> Exit:
     worst, hidden = Exit.YES, False
     for one in judged:
         worst = max(worst, one.exit)
         report = one.report(show_values)
         hidden = hidden or (not show_values and bool(report.findings))
-        print_report(report, console, language)
+        print_report(report, console, lang)
     if hidden:
         say("Values of the messages are hidden (•): --show-values shows them.")
     return worst
-
-
-def _language_of_the_system() -> Language:
-    """By the variables that every program goes by, in their order (POSIX)."""
-    chosen = next((os.environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if os.environ.get(name)), "")
-    return "de" if chosen.startswith("de") else "en"

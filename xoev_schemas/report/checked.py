@@ -123,6 +123,10 @@ def in_language(text: Text, language: Language) -> str:
     return text.de if language == "de" else text.en
 
 
+def first_column(findings: Sequence[Finding]) -> int | None:
+    return min((finding.column for finding in findings if finding.column), default=None)
+
+
 def found_words(finding: Finding) -> Text | None:
     """What was found, in both languages; None where nothing is said."""
     if not finding.found:

@@ -8,6 +8,7 @@ the script adds switching, filtering and jumping. Reading order is that of the d
 from __future__ import annotations
 
 from base64 import b64encode
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from html import escape
@@ -15,8 +16,17 @@ from importlib.resources import files
 from string import Template
 
 from xoev_schemas.findings import Finding, Text
-from xoev_schemas.report.checked import LABELS, SEVERITIES, Checked, Language, found_words, in_language, summary
-from xoev_schemas.report.source import Piece, clipped
+from xoev_schemas.report.checked import (
+    LABELS,
+    SEVERITIES,
+    Checked,
+    Language,
+    first_column,
+    found_words,
+    in_language,
+    summary,
+)
+from xoev_schemas.report.source import Line
 
 WHOLE = 3000
 """Lines up to which a message is shown as a whole; of a longer one the surroundings of its findings."""
@@ -177,19 +187,21 @@ def _breakable(path: str) -> str:
 
 
 def _message(report: Checked, ids: dict[int, str]) -> str:
-    marked = [line for line in report.by_line if line]
+    by_line = report.by_line
+    marked = [line for line in by_line if line]
     count = report.source.count
     whole = count <= WHOLE and len(report.source.data) <= _WHOLE_BYTES
     shown = list(range(1, count + 1)) if whole else sorted(_around(marked, count))
-    lines = report.source.lines(shown)
+    lines = report.source.lines({number: first_column(by_line.get(number, [])) for number in shown})
     heading = _both(Text("Nachricht", "Message"))
     parts = []
     for first, last in _segments(shown, set(marked)):
-        findings = report.by_line.get(first, [])
+        findings = by_line.get(first, [])
         cards = "".join(_card(finding, ids[id(finding)]) for finding in findings)
-        code = "".join(_line(n, lines.get(n, []), findings if n == first else []) for n in range(first, last + 1))
+        code = "".join(_line(n, lines[n], findings if n == first else []) for n in range(first, last + 1))
         parts.append(f'<div class="segment"><div class="cards">{cards}</div><ol class="code">{code}</ol></div>')
-        following = next((number for number in shown if number > last), count + 1)
+        at = bisect_right(shown, last)
+        following = shown[at] if at < len(shown) else count + 1
         if following > last + 1:
             parts.append(_gap(following - last - 1))
     before = _gap(shown[0] - 1) if shown and shown[0] > 1 else ""
@@ -221,12 +233,12 @@ def _gap(number: int) -> str:
     return f'<p class="gap">⋯ {_both(left_out)}</p>'
 
 
-def _line(number: int, pieces: Sequence[Piece], findings: Sequence[Finding]) -> str:
-    columns = [finding.column for finding in findings if finding.column]
-    shown, cut = clipped(pieces, min(columns, default=None))
+def _line(number: int, line: Line, findings: Sequence[Finding]) -> str:
     worst = next((s for s in SEVERITIES if any(finding.severity == s for finding in findings)), "")
-    spans, at, marks = [], cut, {column - 1 for column in columns}
-    for piece in shown:
+    marks = {finding.column - 1 for finding in findings if finding.column}
+    spans, at = [], line.cut
+    for piece in line.pieces:
+        # A finding's column is that of `<`, of `</` or of a name in quotes: the name begins one or two further on.
         marked = piece.kind in ("name", "attribute") and any(at - 2 <= mark <= at for mark in marks)
         text = f"<mark>{escape(piece.text)}</mark>" if marked else escape(piece.text)
         spans.append(text if piece.kind == "mark" else f'<span class="{piece.kind}">{text}</span>')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -47,6 +47,14 @@ class Piece:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, or the part of it that is shown. cut: so many characters are left out in front (signs deducted)."""
+
+    pieces: Sequence[Piece]
+    cut: int
+
+
 @dataclass(frozen=True)
 class Source:
     """A message's bytes. show_values: they are shown as they are, else hidden."""
@@ -70,36 +78,55 @@ class Source:
         """How many lines there are."""
         return len(self._starts) - int(self._text.endswith("\n") and len(self._starts) > 1)
 
-    def lines(self, wanted: Sequence[int]) -> dict[int, list[Piece]]:
-        """Number (from 1) → pieces of the lines that are wanted."""
-        lines: dict[int, list[Piece]] = {number: [] for number in sorted(wanted) if 1 <= number <= self.count}
-        for kind, start, end in self._runs(list(lines)):
+    def lines(self, wanted: Mapping[int, int | None], widest: int = WIDEST) -> dict[int, Line]:
+        """The lines that are wanted. wanted: number (from 1) → column that is shown of a line wider than `widest`."""
+        windows = {
+            number: self._window(number, wanted[number], widest) for number in sorted(wanted) if number <= self.count
+        }
+        pieces: dict[int, list[Piece]] = {number: [] for number in windows}
+        for kind, start, end in self._runs(list(windows.values())):
             for number in range(bisect_right(self._starts, start), bisect_right(self._starts, max(start, end - 1)) + 1):
-                if number in lines:
-                    lines[number].append(self._piece(kind, number, start, end))
-        return {number: [piece for piece in pieces if piece.text] for number, pieces in lines.items()}
+                if number in windows:
+                    pieces[number].append(self._piece(kind, windows[number], start, end))
+        return {number: self._line(number, window, pieces[number]) for number, window in windows.items()}
 
-    def _runs(self, wanted: Sequence[int]) -> Iterator[tuple[Kind, int, int]]:
-        """(kind, start, end) of the runs of characters that touch the lines that are wanted, and of no others."""
-        spans = iter([(self._starts[number - 1], self._end(number)) for number in wanted])
-        begins, ends = next(spans, (0, -1))
-        pattern, runs_of = (_XML, _xml_runs) if is_xml(self.media_type) else (_JSON, _json_runs)
-        for token in pattern.finditer(self._text):
-            while ends >= 0 and token.start() >= ends:
-                begins, ends = next(spans, (0, -1))
-            if ends < 0:
-                return
-            if token.end() > begins:
-                yield from runs_of(token)
+    def _ends(self, number: int) -> tuple[int, int]:
+        """Where a line begins and ends, without its line end."""
+        last = number == len(self._starts)
+        return self._starts[number - 1], len(self._text) if last else self._starts[number] - 1
 
-    def _end(self, number: int) -> int:
-        """Where a line ends, its line end included."""
-        return self._starts[number] if number < len(self._starts) else len(self._text)
+    def _window(self, number: int, column: int | None, widest: int) -> tuple[int, int]:
+        begins, ends = self._ends(number)
+        if ends - begins <= widest:
+            return begins, ends
+        widest -= 2  # for the signs that something is left out
+        start = min(max(begins, begins + (column or 1) - 1 - widest // 3), ends - widest)
+        return start, start + widest
 
-    def _piece(self, kind: Kind, number: int, start: int, end: int) -> Piece:
-        text = self._text[max(start, self._starts[number - 1]) : min(end, self._end(number))].removesuffix("\n")
+    def _line(self, number: int, window: tuple[int, int], pieces: Sequence[Piece]) -> Line:
+        begins, ends = self._ends(number)
+        front = [Piece("mark", "…")] if window[0] > begins else []
+        back = [Piece("mark", "…")] if window[1] < ends else []
+        shown = [piece for piece in pieces if piece.text]
+        return Line([*front, *shown, *back], window[0] - begins - len(front))
+
+    def _piece(self, kind: Kind, window: tuple[int, int], start: int, end: int) -> Piece:
+        text = self._text[max(start, window[0]) : min(end, window[1])]
         hide = kind == "value" and not self.show_values
         return Piece(kind, _NOT_BLANK.sub(HIDDEN, text) if hide else text)
+
+    def _runs(self, windows: Sequence[tuple[int, int]]) -> Iterator[tuple[Kind, int, int]]:
+        """(kind, start, end) of the runs of characters that touch the windows; none of a text in between."""
+        waiting = iter(windows)
+        window = next(waiting, None)
+        pattern, runs_of = (_XML, _xml_runs) if is_xml(self.media_type) else (_JSON, _json_runs)
+        for token in pattern.finditer(self._text):
+            while window and token.start() >= window[1]:
+                window = next(waiting, None)
+            if window is None:
+                return
+            if token.end() > window[0]:
+                yield from runs_of(token)
 
 
 def _xml_runs(token: re.Match[str]) -> Iterator[tuple[Kind, int, int]]:
@@ -140,21 +167,3 @@ def _tag_runs(text: str, start: int, end: int) -> Iterator[tuple[Kind, int, int]
 def _json_runs(token: re.Match[str]) -> Iterator[tuple[Kind, int, int]]:
     kind: Kind = token.lastgroup if token.lastgroup in ("name", "value") else "mark"  # type: ignore[assignment]
     yield kind, token.start(), token.end()
-
-
-def clipped(pieces: Sequence[Piece], column: int | None, widest: int = WIDEST) -> tuple[list[Piece], int]:
-    """A line that is not too wide to be read: all of it, or the part around a column. And how much was cut in front."""
-    width = sum(len(piece.text) for piece in pieces)
-    if width <= widest:
-        return list(pieces), 0
-    widest -= 2  # for the signs that something is left out
-    start = min(max(0, (column or 1) - 1 - widest // 3), max(0, width - widest))
-    cut, at = [], 0
-    for piece in pieces:
-        text = piece.text[max(0, start - at) : max(0, start + widest - at)]
-        if text:
-            cut.append(Piece(piece.kind, text))
-        at += len(piece.text)
-    front = [Piece("mark", "…")] if start else []
-    back = [Piece("mark", "…")] if start + widest < width else []
-    return [*front, *cut, *back], start - len(front)

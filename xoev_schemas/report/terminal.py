@@ -8,11 +8,21 @@ from rich.console import Console
 from rich.text import Text as Line
 
 from xoev_schemas.findings import Finding, Severity
-from xoev_schemas.report.checked import LABELS, SEVERITIES, Checked, Language, found_words, in_language, summary
-from xoev_schemas.report.source import Piece, clipped
+from xoev_schemas.report.checked import (
+    LABELS,
+    SEVERITIES,
+    Checked,
+    Language,
+    first_column,
+    found_words,
+    in_language,
+    summary,
+)
+from xoev_schemas.report.source import Line as SourceLine
 
 _COLOURS: dict[Severity, str] = {"error": "red", "warning": "yellow", "info": "blue"}
 _STYLES = {"mark": "dim", "name": "cyan", "attribute": "magenta", "value": ""}
+_NARROWEST = 40
 _VALID = {True: ("✓", "green"), False: ("✗", "red"), None: ("?", "yellow")}
 
 
@@ -23,11 +33,12 @@ def print_report(checked: Checked, console: Console, language: Language) -> None
     _print(console, 2, Line.assemble((verdict, colour), " · ", acceptance))
     about = [checked.message, in_language(summary(checked.counts), language)]
     _print(console, 2, Line(" · ".join(filter(None, about)), style="dim"))
-    lines = checked.source.lines([line for line in checked.by_line if line])
+    columns = {line: first_column(findings) for line, findings in checked.by_line.items() if line}
+    lines = checked.source.lines(columns, max(_NARROWEST, console.width - len(_margin(0))))
     for line, findings in checked.by_line.items():
         console.print()
         if line:
-            for text in _excerpt(line, lines[line], findings, console.width):
+            for text in _excerpt(line, lines[line], findings):
                 console.print(text, no_wrap=True, crop=False)
         for finding in findings:
             _print_finding(finding, console, language)
@@ -35,22 +46,22 @@ def print_report(checked: Checked, console: Console, language: Language) -> None
         console.print()
 
 
-def _excerpt(number: int, pieces: list[Piece], findings: list[Finding], width: int) -> Iterator[Line]:
+def _margin(number: int) -> str:
+    return f"  {number or '':>6} │ "
+
+
+def _excerpt(number: int, line: SourceLine, findings: list[Finding]) -> Iterator[Line]:
     """The line with its number, and a second one with marks below the places."""
-    columns = [finding.column for finding in findings if finding.column]
-    margin = f"  {number:>6} │ "
-    shown, cut = clipped(pieces, min(columns, default=None), max(40, width - len(margin)))
-    text = Line(margin, style="dim")
     body = Line()
-    for piece in shown:
+    for piece in line.pieces:
         body.append(piece.text.expandtabs(1), style=_STYLES[piece.kind])
-    yield Line.assemble(text, body)
-    if columns:
-        marks = [" "] * (len(body) + 1)
-        for finding in findings:
-            if finding.column and 0 <= finding.column - 1 - cut < len(marks):
-                marks[finding.column - 1 - cut] = "▲"
-        yield Line.assemble((" " * (len(margin) - 2) + "│ ", "dim"), ("".join(marks).rstrip(), "bold red"))
+    yield Line.assemble((_margin(number), "dim"), body)
+    marks = [" "] * (len(body) + 1)
+    for finding in findings:
+        if finding.column and 0 <= finding.column - 1 - line.cut < len(marks):
+            marks[finding.column - 1 - line.cut] = "▲"
+    if any(mark != " " for mark in marks):
+        yield Line.assemble((_margin(0), "dim"), ("".join(marks).rstrip(), "bold red"))
 
 
 def _print_finding(finding: Finding, console: Console, language: Language) -> None:

@@ -7,13 +7,17 @@ import time
 import pytest
 from broken_messages import MESSAGE
 
-from xoev_schemas.report.source import HIDDEN, Piece, Source, clipped
+from xoev_schemas.report.source import HIDDEN, Line, Source
 
 
 def shown(text: str, media_type: str = "application/xml", *, values: bool = False) -> list[str]:
     source = Source(text.encode(), media_type, values)
-    lines = source.lines(range(1, source.count + 1))
-    return ["".join(piece.text for piece in lines[number]) for number in sorted(lines)]
+    lines = source.lines(dict.fromkeys(range(1, source.count + 1)), 10**9)
+    return [joined(lines[number]) for number in sorted(lines)]
+
+
+def joined(line: Line) -> str:
+    return "".join(piece.text for piece in line.pieces)
 
 
 def test_values_and_comments_are_hidden_and_every_column_stays() -> None:
@@ -66,7 +70,7 @@ def test_a_byte_order_mark_is_no_character_of_the_message() -> None:
 
 
 def test_only_the_lines_that_are_wanted_are_made() -> None:
-    assert set(Source(MESSAGE.encode(), "text/xml").lines([2, 5, 99])) == {2, 5}
+    assert set(Source(MESSAGE.encode(), "text/xml").lines({2: None, 5: 3, 99: None})) == {2, 5}
 
 
 @pytest.mark.parametrize("text", ["<!--" * 300_000, "<a b='" * 200_000, "<?" * 500_000, "<![CDATA[" * 100_000])
@@ -76,15 +80,27 @@ def test_a_broken_message_costs_no_more_than_a_good_one(text: str) -> None:
     assert time.monotonic() - began < 20, "grows with the square of the length"
 
 
-def test_of_a_wide_line_the_part_around_the_column_is_shown() -> None:
-    pieces = [Piece("mark", "<"), Piece("name", "n" * 500), Piece("mark", ">"), Piece("value", "v" * 500)]
-    part, cut = clipped(pieces, 502, 40)
-    text = "".join(piece.text for piece in part)
-    assert len(text) == 40
-    assert (text[0], text[-1]) == ("…", "…")
-    assert text[502 - 1 - cut] == ">"
+@pytest.mark.parametrize(
+    ("column", "front", "back"), [(1, "<", "…"), (None, "<", "…"), (502, "…", "…"), (1014, "…", ">"), (5000, "…", ">")]
+)
+def test_of_a_wide_line_the_part_around_the_column_is_shown(column: int | None, front: str, back: str) -> None:
+    text = f"<{'n' * 500}>{'v' * 500}</{'n' * 9}>"
+    line = Source(text.encode(), "text/xml", True).lines({1: column}, 40)[1]
+    shown = joined(line)
+    assert len(shown) <= 40
+    assert (shown[0], shown[-1]) == (front, back)
+    if column and column <= len(text):
+        assert shown[column - 1 - line.cut] == text[column - 1]
 
 
 def test_a_line_that_fits_is_shown_as_it_is() -> None:
-    pieces = [Piece("value", HIDDEN * 40)]
-    assert clipped(pieces, 3, 40) == (pieces, 0)
+    [line] = Source(b"<a>12</a>", "text/xml").lines({1: 3}, 9).values()
+    assert (joined(line), line.cut) == (f"<a>{HIDDEN * 2}</a>", 0)
+
+
+def test_an_endless_line_is_read_to_the_place_that_is_wanted_and_no_further() -> None:
+    text = b"<a>" + b"<b c='d'>1</b>" * 1_000_000 + b"</a>"
+    began = time.monotonic()
+    line = Source(text, "text/xml").lines({1: 7_000_000})[1]
+    assert time.monotonic() - began < 10
+    assert len(line.pieces) < 300
