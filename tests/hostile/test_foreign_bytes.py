@@ -223,6 +223,13 @@ def test_base64_in_an_element_is_no_long_name() -> None:
     assert code_of(b"<r><d>" + b"QUJD" * 10_000 + b"</d></r>", XML) == "ok"
 
 
+@pytest.mark.timeout(20)
+def test_attachments_of_fifty_megabytes_are_read() -> None:
+    attachment = b"<anlage>" + b"QUJD" * 2_499_000 + b"</anlage>"
+
+    assert code_of(b"<antrag>" + attachment * 5 + b"</antrag>", XML) == "ok"
+
+
 def test_size_is_checked_before_anything_is_read() -> None:
     assert code_of(b"\xff" * 11, XML, Limits(max_bytes=10)) == "xml.too_large"
     assert code_of(b"\xff" * 11, JSON, Limits(max_bytes=10)) == "json.too_large"
