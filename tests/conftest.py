@@ -17,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from clamd_server import ClamdServer
 from playwright.sync_api import Browser, sync_playwright
 
 from gateway.demo import servers
@@ -112,6 +113,18 @@ def _management_of(broker_url: str) -> str:
     parts = urlsplit(broker_url)
     credentials = f"{parts.username or 'guest'}:{parts.password or 'guest'}"
     return f"http://{credentials}@{parts.hostname}:15672"
+
+
+@pytest.fixture(scope="session")
+def clamd(_server_folder: Path) -> Iterator[ClamdServer]:
+    """The run's private clamd, which knows one harmless file; who stops it starts it again."""
+    try:
+        server = ClamdServer(_server_folder)
+        server.start()
+    except servers.ServerUnavailable as error:
+        _missing(str(error))
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

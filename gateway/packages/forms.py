@@ -12,16 +12,19 @@ from pydantic_core import ErrorDetails
 
 from adapters.periods import NotADuration, Period, Seconds, parse_period
 from adapters.settings import keys_at, keys_of
+from gateway.attachments.kinds import normalise
+from gateway.attachments.rules import DEFAULT_ALLOWED
 from gateway.delivery.hours import parse_hours
 from gateway.mapping.problems import Problems, did_you_mean, nearest
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain
-from gateway.packages.model import OnInvalid
+from gateway.packages.model import OnInvalid, TestMessages
 from gateway.packages.regions import normalise_region
-from xoev_schemas.findings import Text
+from xoev_schemas.findings import Severity, Text
 
 CHANNELS = ("rest", "fit-connect", "xta")
 Channel = Literal["rest", "fit-connect", "xta"]
 Form = TypeVar("Form", bound=BaseModel)
+_MEDIA_TYPE = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+_-]*")
 
 
 def _text(value: object) -> object:
@@ -41,6 +44,13 @@ def _fixed(period: Period) -> Period:
 def _hours(value: str) -> str:
     parse_hours(value)
     return value
+
+
+def _media_type(value: str) -> str:
+    bare = normalise(value)
+    if not _MEDIA_TYPE.fullmatch(bare):
+        raise ValueError("is no media type; write one like application/pdf")
+    return bare
 
 
 def _per_channel(value: object) -> object:
@@ -65,6 +75,7 @@ class _Form(BaseModel):
 class AcceptsForm(_Form):
     schema_: Line = Field(alias="schema")
     mapping: Line = "mapping.yaml"
+    rules: Line | None = None
     from_: date | None = Field(default=None, alias="from")
 
 
@@ -89,6 +100,12 @@ class KeepForm(_Form):
     discarded: Duration = parse_period("P6M")
 
 
+class AttachmentsForm(_Form):
+    allow: list[Annotated[Line, AfterValidator(_media_type)]] = list(DEFAULT_ALLOWED)
+    max_bytes: Annotated[int, Field(ge=1)] | None = None
+    max_count: Annotated[int, Field(ge=0)] | None = None
+
+
 class ServiceForm(_Form):
     """`services/NAME/service.yaml`."""
 
@@ -105,7 +122,26 @@ class ServiceForm(_Form):
     statutory: StatutoryForm | None = None
     targets: Annotated[list[Name], Field(min_length=1)]
     keep: KeepForm = KeepForm()
-    test_messages: bool = True
+    attachments: AttachmentsForm = AttachmentsForm()
+    test_messages: TestMessages | None = None
+
+
+class TextForm(_Form):
+    """A sentence in both languages."""
+
+    de: Line
+    en: Line
+
+
+class RuleForm(_Form):
+    """One of `rules:` in a file of rules. Its paths and conditions are read by the mapping language."""
+
+    id: Name
+    text: TextForm
+    remedy: TextForm
+    severity: Severity = "error"
+    source: Line | None = None
+    covers: list[Line] = []
 
 
 class RetryForm(_Form):

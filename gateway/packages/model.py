@@ -10,20 +10,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from adapters.base import TargetConfig
 from adapters.periods import Period
-from gateway.mapping.language import CompiledMapping, Condition
+from gateway.attachments.rules import AttachmentRules
+from gateway.mapping.conditions import Condition
+from gateway.mapping.language import CompiledMapping
+from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import SchemaRef
 
 OnInvalid = Literal["reject", "clarify", "deliver_with_findings"]
+TestMessages = Literal["accept", "refuse"]
+Stage = Literal["test", "acceptance", "production"]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepts:
     """One schema that a service takes. mapping: file name in the folder. ref: None if the schema is not installed.
 
-    line: where it stands in `service.yaml`.
+    line: where it stands in `service.yaml`. rules: None = the service has none of its own.
     """
 
     schema: str
@@ -32,6 +37,7 @@ class Accepts:
     compiled: CompiledMapping = field(repr=False)
     ref: SchemaRef | None = None
     line: int | None = None
+    rules: RuleSet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Service:
     regions: normalised (see `regions.normalise_region`); empty = everywhere. addressees: channel → destination ids.
     on_invalid: channel → what errors lead to, defaults filled in.
     version: first 12 hex digits of SHA-256 over the package's files and its targets' request mappings.
+    test_messages: what becomes of messages that mark themselves as tests; None = what the installation's stage says.
     inactive: why it takes nothing at present (none of its schemas is installed), else None.
     data_schema: JSON Schema of the case's `data`; data_validator: the same, compiled.
     """
@@ -95,7 +102,8 @@ class Service:
     folder: Path
     version: str
     inactive: str | None = None
-    test_messages: bool = True
+    test_messages: TestMessages | None = None
+    attachments: AttachmentRules = field(default_factory=AttachmentRules)
     data_schema: Mapping[str, Any] | None = field(default=None, repr=False)
     data_validator: Any = field(default=None, repr=False, compare=False)
 

@@ -12,10 +12,13 @@ import jsonschema_rs
 
 from adapters.base import TargetConfig
 from adapters.settings import keys_of
+from gateway.attachments.rules import AttachmentRules
 from gateway.errors import ConfigurationError
+from gateway.mapping.condition_reader import read_condition
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Place, Problems
-from gateway.mapping.reader import read_condition, read_mapping
+from gateway.mapping.reader import read_mapping
+from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
 from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, read_form, suspicious
 from gateway.packages.model import (
@@ -31,6 +34,7 @@ from gateway.packages.model import (
     Target,
 )
 from gateway.packages.overlays import laid_over
+from gateway.packages.rule_files import read_rules
 from gateway.packages.schema_names import explain_missing
 from gateway.settings import resolve_references
 from xoev_schemas.findings import Text
@@ -68,6 +72,9 @@ def read_service(name: str, file: Path, registry: Registry, problems: Problems) 
         version="",
         inactive=" · ".join(missing) if len(missing) == len(accepts) else None,
         test_messages=form.test_messages,
+        attachments=AttachmentRules(
+            tuple(form.attachments.allow), form.attachments.max_bytes, form.attachments.max_count
+        ),
         data_schema=schema,
         data_validator=validator,
     )
@@ -86,25 +93,36 @@ def _accepts(
 ) -> tuple[Accepts, ...]:
     entries: list[Accepts] = []
     compiled: dict[str, CompiledMapping | None] = {}
+    rules: dict[str, RuleSet | None] = {}
     for index, entry in enumerate(form.accepts):
         name = entry.mapping
         if name not in compiled:
             compiled[name] = _mapping(folder, name, "case", find(node, ("accepts", index, "mapping")), problems)
+        if entry.rules and entry.rules not in rules:
+            rules[entry.rules] = _rules(folder, entry.rules, find(node, ("accepts", index, "rules")), problems)
         mapping = compiled[name]
         if mapping is not None:
             line = find(node, ("accepts", index, "schema")).line
-            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, registry.find(entry.schema_), line))
+            ref, own = registry.find(entry.schema_), rules[entry.rules] if entry.rules else None
+            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, ref, line, own))
     return tuple(entries)
 
 
 def _mapping(folder: Path, name: str, kind: str, place: Place, problems: Problems) -> CompiledMapping | None:
     """place: where the file is named."""
-    file = folder / name
-    if Path(name).name != name or not file.is_file():
-        known = [found.name for found in folder.glob("*.yaml")]
-        problems.unknown(place, "config.missing_file", Text("Die Datei", "file"), name, known)
-        return None
-    return read_mapping(file, kind, problems)
+    return read_mapping(folder / name, kind, problems) if _is_there(folder, name, place, problems) else None
+
+
+def _rules(folder: Path, name: str, place: Place, problems: Problems) -> RuleSet | None:
+    return read_rules(folder / name, problems) if _is_there(folder, name, place, problems) else None
+
+
+def _is_there(folder: Path, name: str, place: Place, problems: Problems) -> bool:
+    if Path(name).name == name and (folder / name).is_file():
+        return True
+    known = [found.name for found in folder.glob("*.yaml")]
+    problems.unknown(place, "config.missing_file", Text("Die Datei", "file"), name, known)
+    return False
 
 
 def _data_schema(file: Path, problems: Problems) -> tuple[Mapping[str, Any] | None, Any]:
