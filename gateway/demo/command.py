@@ -42,7 +42,7 @@ def demo(
         samples = list(shipped_samples(scene.gateway.packages))
         if standards:
             own = frozenset(s.service for s in samples)
-            samples += instances(standards, scene.gateway.packages, scene.gateway.registry, skip=own)
+            samples += instances(standards, scene.gateway.packages, scene.gateway.checker, skip=own)
         report = play(scene, samples, say)
         if as_json:
             emit(report.as_dict())

@@ -15,7 +15,8 @@ import yaml
 from gateway.portal import File
 from gateway.services import Packages, Service
 from xoev_schemas.documents import Unreadable, parse
-from xoev_schemas.registry import Registry, SchemaRef
+from xoev_schemas.ladder import Checker
+from xoev_schemas.registry import SchemaRef
 
 MAX_INSTANCE_BYTES = 2 * 1024 * 1024
 
@@ -73,11 +74,12 @@ def _schema_uri(service: Service, folder: Path) -> str:
     return str(schema.get("schemaUri") or service.accepts[0].schema)
 
 
-def instances(folder: Path, packages: Packages, registry: Registry, *, skip: frozenset[str]) -> Iterator[Sample]:
+def instances(folder: Path, packages: Packages, checker: Checker, *, skip: frozenset[str]) -> Iterator[Sample]:
     """Valid messages found below `folder` that an active service accepts (standards come with example instances).
 
     skip: services that have samples of their own.
     """
+    registry = checker.registry
     wanted = {
         ref: service
         for service in packages.services.values()
@@ -86,18 +88,18 @@ def instances(folder: Path, packages: Packages, registry: Registry, *, skip: fro
         if (ref := registry.find(accepts.schema))
     }
     for path in sorted(p for p in folder.rglob("instances/*") if p.suffix in (".xml", ".json")):
-        if wanted and path.stat().st_size <= MAX_INSTANCE_BYTES and (found := _recognised(path, registry)) in wanted:
+        if wanted and path.stat().st_size <= MAX_INSTANCE_BYTES and (found := _recognised(path, checker)) in wanted:
             assert found is not None
             service = wanted[found]
             schema = next(a.schema for a in service.accepts if registry.find(a.schema) == found)
             yield Sample(path.stem, service.name, File.read(path), schema)
 
 
-def _recognised(path: Path, registry: Registry) -> SchemaRef | None:
+def _recognised(path: Path, checker: Checker) -> SchemaRef | None:
+    """What a file is, if it is valid by every layer."""
     file = File.read(path)
     try:
-        document = parse(file.content, file.media_type)
+        ref = checker.registry.recognise(parse(file.content, file.media_type))
     except Unreadable:
         return None
-    ref = registry.recognise(document)
-    return ref if ref and registry.validate(document, ref).valid else None
+    return ref if ref and checker.check(file.content, file.media_type, ref).valid else None

@@ -20,7 +20,6 @@ from adapters.testkit import Received
 from gateway.demo.samples import Sample, instances, shipped_samples
 from gateway.portal import Answer
 from gateway.store import DeliveryView
-from gateway.wiring import load_packages
 
 SERVICES = {"bauantrag", "heimarbeit-erstbeschaeftigung", "hundesteuer-anmeldung", "jagdschein", "kindertagespflege"}
 READERS = {  # whose token may fetch the cases of a service
@@ -67,10 +66,10 @@ def way(shape: Shape, schemas: Path, test_data: Path, tmp_path_factory: pytest.T
     home = tmp_path_factory.mktemp("way")
     shutil.copytree(schemas, home / "schemas")
     with city(home, database_url=shape.database_url, broker_url=shape.broker_url, services=()) as running:
-        registry, packages = load_packages(running.gateway.settings)
+        packages = running.gateway.packages
         samples = list(shipped_samples(packages))
         for folder in (test_data / "fim", test_data / "xoev" / "xbau-2.6"):
-            samples += instances(folder, packages, registry, skip=frozenset())
+            samples += instances(folder, packages, running.gateway.checker, skip=frozenset())
         yield Way(running, samples)
 
 
