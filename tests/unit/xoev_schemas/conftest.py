@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from checking_support import install_published
 from muster_standard import FIM_JSON, FIM_XSD, MUSTER, write
 
+from xoev_schemas.documents import Limits
+from xoev_schemas.ladder import Checker
 from xoev_schemas.registry import Registry
+from xoev_schemas.workers import Workers
 
 
 @pytest.fixture
@@ -40,3 +45,11 @@ def real(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry.import_path(test_data / "xoev")
     registry.import_path(test_data / "fim" / "generated")
     return registry
+
+
+@pytest.fixture(scope="session")
+def everything(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """Every layer of checking, with all that was published installed: standards, rules, code lists, FIM schemas."""
+    workers = Workers(1, 2 << 30, 60.0)
+    yield Checker(install_published(test_data, tmp_path_factory.mktemp("everything") / "schemas"), workers, Limits())
+    workers.close()
