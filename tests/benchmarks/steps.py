@@ -47,8 +47,8 @@ def _accepting(gateway: Gateway, token: str, count: int) -> Steps:
     assert issuer
     verifier = TokenVerifier(gateway.settings.issuers, local_keys=issuer.jwks, clock=gateway.clock)
     body = multipart(message())
-    received = [_receive(gateway, body) for _ in range(count)]
-    submissions = [_submission(gateway, *pair) for pair in received]
+    received = [receive(gateway, body) for _ in range(count)]
+    submissions = [submission(gateway, *pair) for pair in received]
     checked = pipeline.check(gateway, submissions[0])
 
     def keep(group: int) -> None:
@@ -61,13 +61,13 @@ def _accepting(gateway: Gateway, token: str, count: int) -> Steps:
     return {
         "token, first time": _each([lambda: verifier.verify(token)] * count),
         "token, remembered": _each([lambda: verifier.remembered(token)] * count),
-        "multipart, hashes, encryption": _each([lambda: _receive(gateway, body)] * count),
+        "multipart, hashes, encryption": _each([lambda: receive(gateway, body)] * count),
         "parse, XSD, decide": _each([lambda: pipeline.check(gateway, submissions[0])] * count),
         f"rows and commit, {PARALLEL} together": _each([lambda g=g: keep(g) for g in range(groups)]) / PARALLEL,
     }
 
 
-def _receive(gateway: Gateway, body: bytes) -> tuple[Received, ContentWriter]:
+def receive(gateway: Gateway, body: bytes) -> tuple[Received, ContentWriter]:
     content = gateway.store.new_content(str(uuid.uuid4()))
     reception = Reception(content, gateway.settings.limits)
     reader = MultipartReader(BOUNDARY.encode(), reception)
@@ -76,7 +76,7 @@ def _receive(gateway: Gateway, body: bytes) -> tuple[Received, ContentWriter]:
     return reception.finish(), content
 
 
-def _submission(gateway: Gateway, received: Received, content: ContentWriter) -> Submission:
+def submission(gateway: Gateway, received: Received, content: ContentWriter) -> Submission:
     metadata = received.metadata
     return Submission(
         submission_id=content.submission_id,

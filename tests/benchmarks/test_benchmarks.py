@@ -7,8 +7,40 @@ import sys
 from pathlib import Path
 
 import pytest
+from lxml import etree
+
+from adapters.soap.wsdl import Wsdl
+from gateway import pipeline
+from gateway.services import map_request
+from gateway.settings import load_settings
+from gateway.wiring import open_gateway
+from tests.benchmarks.message import SERVICE, TARGET, message, multipart
+from tests.benchmarks.sides import Shape, prepare
+from tests.benchmarks.steps import receive, submission
+from tests.benchmarks.straight import request_of, request_schema
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_bare_loop_sends_the_very_request_that_the_gateway_sends(tmp_path: Path) -> None:
+    # Given a submission of the benchmarks
+    side = prepare("gateway", Shape("embedded", tmp_path), 1)
+    with open_gateway(load_settings(side.folder / "gateway.yaml")) as gateway:
+        given = submission(gateway, *receive(gateway, multipart(message())))
+        case = pipeline.make_case(gateway, given, pipeline.check(gateway, given)).value
+
+        # When the gateway and the straight code make the request of it
+        body = dict(map_request(gateway.packages.targets[TARGET], SERVICE, case).value or {})
+    wsdl = Wsdl(gateway.packages.targets[TARGET].folder / "HundesteuerService.wsdl")
+    body["Vorgang"] = {**body["Vorgang"], "FremdId": "D-1"}
+    made = wsdl.message(wsdl.operation("VorgangAnlegen"), body, "http://localhost/")
+    straight = etree.fromstring(request_of("D-1", case["receivedAt"], etree.fromstring(message())))
+
+    # Then both say the same, and the types of the WSDL allow it.
+    assert [(e.tag, (e.text or "").strip()) for e in straight.iter()] == [
+        (e.tag, (e.text or "").strip()) for e in made.iter()
+    ]
+    assert request_schema().validate(straight[0][0])
 
 
 @pytest.mark.long
