@@ -14,36 +14,34 @@ from __future__ import annotations
 import fcntl
 import shutil
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from hashlib import sha256
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
-from xoev_schemas.candidates import Candidate, Found, FoundList, is_made, json_of, xsd_of
-from xoev_schemas.codelists import CodeList, CodeLists, enumerated_lists, read_code_list
+from xoev_schemas.candidates import Candidate, Found, FoundList
+from xoev_schemas.codelists import CodeList, CodeLists, read_code_list
 from xoev_schemas.documents import Document, JsonDocument, XmlDocument
-from xoev_schemas.expectations import SchemaIndex
-from xoev_schemas.fim import DataSchema, read_xdf
+from xoev_schemas.fim import DataSchema
 from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.importing import discover
-from xoev_schemas.importing_fim import merged_forms
 from xoev_schemas.importing_lists import other_codes
 from xoev_schemas.importing_schematron import Prove
-from xoev_schemas.json_schema import CompiledJsonSchema, member_names
 from xoev_schemas.lock import Installed, RegistryDamaged, read_lock, write_lock
-from xoev_schemas.model import SchemaModel, json_model, xsd_model
+from xoev_schemas.merging import merged, published
+from xoev_schemas.model import SchemaModel
 from xoev_schemas.neighbours import InstalledNeighbours
+from xoev_schemas.opened import OpenedStandard
 from xoev_schemas.places import Names
-from xoev_schemas.schematron import compile_schematron
-from xoev_schemas.sources import opened, refused
-from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, Schema, SchemaRef, Standard, fim_id
+from xoev_schemas.sources import opened
+from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, SchemaRef, Standard, fim_id
 from xoev_schemas.words import schema_finding
-from xoev_schemas.xsd import XsdSource, compiled_for_this_thread
+from xoev_schemas.xsd import compiled_for_this_thread
 from xoev_schemas.xsd_findings import findings_of
 
 __all__ = ["ImportRefused", "Imported", "Judgement", "Registry", "RegistryDamaged", "SchemaRef", "Standard"]
@@ -73,7 +71,7 @@ class Registry:
 
     def _use(self, installed: Installed) -> None:
         self._installed = installed
-        self._open: dict[str, _Opened] = {}
+        self._open: dict[str, OpenedStandard] = {}
         self._lists = CodeLists({key: partial(self._list_bytes, one) for key, one in installed.lists.items()})
 
     @property
@@ -143,7 +141,7 @@ class Registry:
     def _has(self, candidate: Candidate) -> bool:
         """Whether the same content is installed, wherever the files lay in the source."""
         known = self._standards.get(candidate.standard.ref)
-        if known is None or not _published(candidate.standard) <= _published(known):
+        if known is None or not published(candidate.standard) <= published(known):
             return False
         return all((self._folder / known.folder / file).is_file() for file in known.files)
 
@@ -158,7 +156,7 @@ class Registry:
         for candidate in found.candidates:
             if not self._has(candidate):
                 known = standards.get(candidate.standard.ref)
-                standards[candidate.standard.ref] = _merged(known, candidate.standard) if known else candidate.standard
+                standards[candidate.standard.ref] = merged(known, candidate.standard) if known else candidate.standard
         lists = dict(self._installed.lists)
         for one in found.lists:
             key = (one.entry.uri, one.entry.version)
@@ -270,20 +268,18 @@ class Registry:
         return self._validate_json(document, ref, standard)
 
     def _validate_xml(self, root: etree._Element, ref: SchemaRef, standard: Standard) -> Judgement:
-        name = _qualified(root)
         test = root.get("test") is not None
-        schemas = [schema for schema in standard.schemas if schema.kind == "xsd"]
-        if not schemas:
-            return Judgement(None, standard.ref, ref.message, [_not_installed(standard.ref)], test)
-        schema = next((schema for schema in schemas if name in schema.messages), None)
-        if schema is None or ref.message not in ("", name[1]):
-            return Judgement(False, standard.ref, ref.message, [_wrong_message(standard, ref)], test)
         opened_standard = self._opened(standard)
-        compiled = compiled_for_this_thread(opened_standard.xsd(schema))
+        if not opened_standard.roots:
+            return Judgement(None, standard.ref, ref.message, [_not_installed(standard.ref)], test)
+        source, name = opened_standard.roots.get(str(root.tag), (None, ""))
+        if source is None or ref.message not in ("", name):
+            return Judgement(False, standard.ref, ref.message, [_wrong_message(standard, ref)], test)
+        compiled = compiled_for_this_thread(source)
         if compiled.validate(root):
-            return Judgement(True, standard.ref, name[1], [], test)
+            return Judgement(True, standard.ref, name, [], test)
         findings = findings_of(compiled, root, opened_standard.index, standard.ref)
-        return Judgement(not has_errors(findings), standard.ref, name[1], findings, test)
+        return Judgement(not has_errors(findings), standard.ref, name, findings, test)
 
     def _validate_json(self, document: JsonDocument, ref: SchemaRef, standard: Standard) -> Judgement:
         schemas = [schema for schema in standard.schemas if schema.kind == "json"]
@@ -341,82 +337,13 @@ class Registry:
             raise ValueError(f"{ref.standard} has several messages: name one as {ref.standard}#message")
         return self._opened(standard).model(ref.message)
 
-    def _opened(self, standard: Standard) -> _Opened:
+    def _opened(self, standard: Standard) -> OpenedStandard:
+        if (known := self._open.get(standard.ref)) is not None:
+            return known
         with self._loaded:
             if standard.ref not in self._open:
-                self._open[standard.ref] = _Opened(standard, self._folder / standard.folder)
+                self._open[standard.ref] = OpenedStandard(standard, self._folder / standard.folder)
             return self._open[standard.ref]
-
-
-class _Opened:
-    """A standard's verified bytes and what was compiled from them, shared by all threads (lxml's schemas are not)."""
-
-    def __init__(self, standard: Standard, folder: Path) -> None:
-        self._standard = standard
-        self._folder = folder.resolve()
-        self.contents = _verified(standard, folder)
-        self._lock = threading.RLock()
-        self._index: SchemaIndex | None = None
-        self._json: dict[str, CompiledJsonSchema] = {}
-        self._xsd: dict[str, XsdSource] = {}
-        self._models: dict[str, SchemaModel] = {}
-
-    @property
-    def index(self) -> SchemaIndex:
-        with self._lock:
-            if self._index is None:
-                self._index = SchemaIndex(data for path, data in self.contents.items() if path.endswith(".xsd"))
-            return self._index
-
-    @cached_property
-    def names(self) -> Collection[str]:
-        members = (member_names(self.json(schema).schema) for schema in self._standard.schemas if schema.kind == "json")
-        return frozenset(self.index.names).union(*members)
-
-    @cached_property
-    def enumerated(self) -> Mapping[tuple[str, str], CodeList]:
-        return enumerated_lists({path: data for path, data in self.contents.items() if path.endswith(".xsd")})
-
-    @cached_property
-    def stylesheets(self) -> Sequence[bytes]:
-        return [self._stylesheet(PurePosixPath(path)) for path in self._standard.schematron]
-
-    def _stylesheet(self, path: PurePosixPath) -> bytes:
-        def beside(name: str) -> bytes:
-            return self.contents[str(path.parent / name)]
-
-        return compile_schematron(self.contents[str(path)], beside, name=path.name)
-
-    @cached_property
-    def fim(self) -> DataSchema | None:
-        return read_xdf(self.contents[self._standard.xdf]) if self._standard.xdf else None
-
-    def xsd(self, schema: Schema) -> XsdSource:
-        if schema.entry not in self._xsd:
-            self._xsd[schema.entry] = xsd_of(self._standard, schema, self.contents)
-        return self._xsd[schema.entry]
-
-    def json(self, schema: Schema) -> CompiledJsonSchema:
-        with self._lock:
-            if schema.entry not in self._json:
-                self._json[schema.entry] = json_of(self._standard, schema, self.contents[schema.entry])
-            return self._json[schema.entry]
-
-    def model(self, message: str) -> SchemaModel:
-        with self._lock:
-            if message not in self._models:
-                self._models[message] = self._built(message)
-            return self._models[message]
-
-    def _built(self, message: str) -> SchemaModel:
-        """From the XSD where there is one: XML and JSON of a FIM schema have the same structure."""
-        for schema in sorted(self._standard.schemas, key=lambda schema: schema.kind, reverse=True):
-            name = next((name for name in schema.messages if name[1] == message), None)
-            if name and schema.kind == "xsd":
-                return xsd_model(self._folder, self._standard, schema, name)
-            if name:
-                return json_model(self.json(schema).schema)
-        raise ValueError(f"{self._standard.ref} has no message {message}")
 
 
 # --- helpers -------------------------------------------------------------------------------------------------------
@@ -465,62 +392,6 @@ def _not_installed(ref: str) -> Finding:
 def _wrong_message(standard: Standard, ref: SchemaRef) -> Finding:
     expected = ref.message or f"{standard.title} {standard.version}"
     return schema_finding("schema.wrong_message", name="/", path="/", allowed=expected, source=standard.ref)
-
-
-def _verified(standard: Standard, folder: Path) -> dict[str, bytes]:
-    contents: dict[str, bytes] = {}
-    for path, digest in standard.files.items():
-        try:
-            contents[path] = (folder / path).read_bytes()
-        except OSError as error:
-            raise RegistryDamaged(f"{standard.ref}: {path} is missing; import the standard again") from error
-        if sha256(contents[path]).hexdigest() != digest:
-            raise RegistryDamaged(
-                f"{standard.ref}: {path} is not the file that was imported; delete the folder {folder.name} below the "
-                "registry and import the standard again"
-            )
-    return contents
-
-
-def _published(standard: Standard) -> set[str]:
-    """Digests of what a publisher made; drivers and schemas made here may change with this program."""
-    return {digest for path, digest in standard.files.items() if not is_made(path)}
-
-
-def _merged(known: Standard, new: Standard) -> Standard:
-    """A standard with what came in addition. Raises ImportRefused where a version has another content than installed.
-
-    FIM: one schema in several forms is one standard. Rules alone are added. Else only more files of the same: an
-    earlier import did not know what to do with them.
-    """
-    differs = any(known.files.get(path, digest) != digest for path, digest in new.files.items() if not is_made(path))
-    if new.schemas and not new.is_fim:
-        differs = not _published(known) <= _published(new)
-    if differs:
-        raise refused(
-            "schemas.already_installed",
-            new.ref,
-            Text(
-                f"{new.ref} ist schon mit anderem Inhalt installiert.",
-                f"{new.ref} is installed already, with other content.",
-            ),
-            Text(
-                f"Ein veröffentlichter Standard ändert sich nicht. Zum Ersetzen: gateway schemas remove {new.ref}. Als "
-                "zweite Fassung daneben: gateway schemas import --variant NAME",
-                f"A published standard does not change. To replace it: gateway schemas remove {new.ref}. As a second "
-                "set beside it: gateway schemas import --variant NAME",
-            ),
-        )
-    if new.schemas and not new.is_fim:
-        return new
-    return replace(
-        known,
-        schema_uris=sorted({*known.schema_uris, *new.schema_uris}),
-        files={**known.files, **new.files},
-        schemas=merged_forms(known.schemas, new.schemas),
-        schematron=sorted({*known.schematron, *new.schematron}),
-        xdf=new.xdf or known.xdf,
-    )
 
 
 def _write(folder: Path, contents: Mapping[str, bytes]) -> None:
