@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from adapters.base import Adapter
 from gateway.case import case_schema
-from gateway.mapping.check import certain_rules, check_paths, check_shape
+from gateway.mapping.check import certain_rules, check_paths, check_rules, check_shape
 from gateway.mapping.language import CompiledMapping
+from gateway.mapping.problems import Problems
 from gateway.mapping.remedies import remedy_for
 from gateway.mapping.shapes import CaseModel, FieldsModel, SchemaModel, TemplateModel
 from gateway.packages.proving import AdapterLoader, prove_adapter
@@ -64,8 +65,26 @@ def _check_cases(service: Service, registry: Registry) -> Iterator[Finding]:
             yield _without_model(service, accepts)
         else:
             yield from check_paths(mapping, model, accepts.schema)
+            if accepts.rules is not None:
+                yield from check_rules(accepts.rules, model, accepts.schema)
+        yield from _check_covered(accepts, registry)
         certain = certain_rules(mapping, model) if model is not None else frozenset()
         yield from check_shape(mapping, case_model(service), "case.schema.json", certain, ENVELOPE)
+
+
+def _check_covered(accepts: Accepts, registry: Registry) -> Iterator[Finding]:
+    """Every FIM rule that a rule of the service claims to evaluate is one of the schema."""
+    if accepts.rules is None or accepts.ref is None:
+        return
+    schema = registry.fim(accepts.ref.standard)
+    known = [rule.id for rule in schema.rules] if schema else []
+    problems = Problems()
+    for rule in accepts.rules.rules:
+        for fim in rule.covers:
+            if fim not in known:
+                what = Text(f"In {accepts.schema} die Regel", f"rule of {accepts.schema} named")
+                problems.unknown(rule.place, "config.unknown_fim_rule", what, fim, known)
+    yield from problems.findings
 
 
 def case_model(service: Service) -> CaseModel:

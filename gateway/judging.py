@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from gateway.services import Packages, open_to
+from gateway.packages.ruling import judged_by_service
+from gateway.services import Packages, accepting, open_to
 from xoev_schemas.documents import Unreadable
 from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.positions import located
 from xoev_schemas.registry import Registry
-from xoev_schemas.standards import Judgement
+from xoev_schemas.standards import Judgement, SchemaRef
 
 if TYPE_CHECKING:
-    from gateway.services import Client, Service
+    from gateway.services import Client
     from xoev_schemas.ladder import Checker
 
 _LISTED = 40
@@ -31,8 +33,8 @@ _RECOGNISED = Text(
 class Verdict:
     """valid: the standard's word; None = no schema is installed to judge by.
 
-    accepted: this gateway's word: some service takes it, because it is valid or because the service's `on_invalid`
-    takes what is not. standard, message: what it was judged by; None = nothing.
+    accepted: this gateway's word: some service takes it, because it is valid and keeps the service's own rules, or
+    because the service's `on_invalid` takes what does not. standard, message: what it was judged by; None = nothing.
     """
 
     valid: bool | None
@@ -61,9 +63,10 @@ def judge(
     *,
     schema: str | None = None,
     client: Client | None = None,
+    today: date,
 ) -> Verdict:
     """schema: name or URI to judge by; None = what the document says it is. client: whose services count for
-    `accepted`; None = everybody's.
+    `accepted`; None = everybody's. today: which of a service's mappings and rules count.
     """
     registry = checker.registry
     ref = registry.find(schema) if schema else None
@@ -73,18 +76,34 @@ def judge(
         return Verdict(False, False, None, None, tuple(error.findings))
     if not judgement.standard or (schema and ref is None):
         return Verdict(None, False, None, None, (_not_installed(registry, named=schema is not None),))
-    fine = not has_errors(judgement.findings)
-    services = open_to(client, packages.services.values())
-    accepted = judgement.valid is not None and any(
-        fine or service.on_invalid["rest"] != "reject" for service in services if _takes(registry, service, judgement)
-    )
-    findings = tuple(located(judgement.findings, data, media_type))
-    return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, findings)
+    if judgement.valid is None:
+        return Verdict(None, False, judgement.standard, judgement.message or None, tuple(judgement.findings))
+    accepted, findings = _services_say(packages, checker, data, media_type, judgement, client, today)
+    told = tuple(located(findings, data, media_type))
+    return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, told)
 
 
-def _takes(registry: Registry, service: Service, judgement: Judgement) -> bool:
-    found = (registry.find(accepts.schema) for accepts in service.accepts)
-    return any(ref and (ref.standard, ref.message) == (judgement.standard, judgement.message) for ref in found)
+def _services_say(
+    packages: Packages,
+    checker: Checker,
+    data: bytes,
+    media_type: str,
+    judgement: Judgement,
+    client: Client | None,
+    today: date,
+) -> tuple[bool, list[Finding]]:
+    """Whether some service takes the message, and the findings with what that service adds; if none does, with what
+    the first adds that takes such messages.
+    """
+    ref = SchemaRef(judgement.standard, judgement.message, (), judgement.standard)
+    said: list[list[Finding]] = []
+    for service in open_to(client, packages.services.values()):
+        for accepts in accepting(service, ref.source, ref, today):
+            ruled = judged_by_service(service, accepts, checker, data, media_type, judgement, packages.stage)
+            if not has_errors(ruled.findings) or service.on_invalid["rest"] != "reject":
+                return True, ruled.findings
+            said.append(ruled.findings)
+    return False, next(iter(said), judgement.findings)
 
 
 def _not_installed(registry: Registry, *, named: bool) -> Finding:

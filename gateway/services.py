@@ -28,6 +28,7 @@ from gateway.packages.model import (
     Requires,
     RetryPolicy,
     Service,
+    Stage,
     Statutory,
     Target,
 )
@@ -49,9 +50,11 @@ __all__ = [
     "Requires",
     "RetryPolicy",
     "Service",
+    "Stage",
     "Statutory",
     "Target",
     "TraceLine",
+    "accepting",
     "applies",
     "identifiers_of",
     "map_case",
@@ -68,23 +71,32 @@ _LISTED = 40
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """Everything that is configured, by name. Services whose schema is not installed are here, with `inactive` set."""
+    """Everything that is configured, by name. Services whose schema is not installed are here, with `inactive` set.
+
+    stage: of the installation; decides what services do with test messages where they do not say it themselves.
+    """
 
     services: Mapping[str, Service]
     targets: Mapping[str, Target]
     clients: Mapping[str, Client]
     registry: Registry | None = field(default=None, repr=False, compare=False)
+    stage: Stage = "test"
 
     @classmethod
     def load(
-        cls, folders: Sequence[Path], registry: Registry, only: Sequence[str] = (), changes: Members | None = None
+        cls,
+        folders: Sequence[Path],
+        registry: Registry,
+        only: Sequence[str] = (),
+        changes: Members | None = None,
+        stage: Stage = "test",
     ) -> Packages:
         """folders: each holds `services/`, `targets/`, `clients/`. only: services in use; empty = all. changes: the
         installation's settings for targets, as `gateway.packages.overlays.overlay` makes them.
 
         Raises ConfigurationError that lists everything wrong at once.
         """
-        return cls(*load([Path(folder) for folder in folders], registry, only, changes), registry)
+        return cls(*load([Path(folder) for folder in folders], registry, only, changes), registry, stage)
 
     def find_service(
         self,
@@ -110,7 +122,7 @@ class Packages:
         if not addressed:
             raise refused("service_unknown", path="service", allowed=identifiers_of(open_to(client, active)))
         ref = self.registry.find(schema_uri) if self.registry else None
-        found = [(service, accepts) for service in addressed for accepts in _accepting(service, schema_uri, ref, today)]
+        found = [(service, accepts) for service in addressed for accepts in accepting(service, schema_uri, ref, today)]
         if not found:
             schemas = [accepts.schema for service in open_to(client, addressed) for accepts in service.accepts]
             raise refused("schema_not_accepted", path=SCHEMA_POINTER, allowed=_listed(schemas))
@@ -193,7 +205,7 @@ def _addressed(
     return [service for service in services if identifier is None or not service.identifiers]
 
 
-def _accepting(service: Service, schema_uri: str, ref: SchemaRef | None, today: date) -> Iterable[Accepts]:
+def accepting(service: Service, schema_uri: str, ref: SchemaRef | None, today: date) -> Sequence[Accepts]:
     """What fits the schema today: of one schema only the entry with the latest date that has come."""
     current: dict[str, Accepts] = {}
     for accepts in service.accepts:
@@ -202,7 +214,7 @@ def _accepting(service: Service, schema_uri: str, ref: SchemaRef | None, today: 
         earlier = current.get(accepts.schema)
         if earlier is None or (accepts.from_date or date.min) >= (earlier.from_date or date.min):
             current[accepts.schema] = accepts
-    return current.values()
+    return list(current.values())
 
 
 def _same_schema(accepts: Accepts, schema_uri: str, ref: SchemaRef | None) -> bool:

@@ -47,7 +47,15 @@ async def validate(
     gateway = api.gateway
     verdict = await asyncio.get_running_loop().run_in_executor(
         gateway.check_pool,
-        lambda: judge(gateway.packages, gateway.checker, data, media_type, schema=schema, client=client),
+        lambda: judge(
+            gateway.packages,
+            gateway.checker,
+            data,
+            media_type,
+            schema=schema,
+            client=client,
+            today=gateway.clock().date(),
+        ),
     )
     return json_response([verdict.as_dict()])
 

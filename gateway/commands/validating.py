@@ -19,7 +19,7 @@ from gateway.commands.operators import Lang, language
 from gateway.commands.output import Config, Exit, Json, emit, err, out, say, settings_for
 from gateway.judging import Verdict, judge
 from gateway.settings import Settings
-from gateway.wiring import open_checker
+from gateway.wiring import open_checker, utc_now
 from xoev_schemas.report import Checked, Language, page, print_report
 from xoev_schemas.report.source import Source
 
@@ -82,11 +82,14 @@ def _judged(settings: Settings, files: Sequence[Path], schema: str | None) -> It
     """File by file, with progress on a terminal."""
     registry, packages = look(settings)
     quiet = len(files) == 1 or not err.is_terminal
+    today = utc_now().date()
     with open_checker(settings, registry) as checker:
         for path in track(files, "checking", console=err, transient=True, disable=quiet):
             file = read(path)
             kind = media_type(file)
-            yield _Judged(str(path), file.content, kind, judge(packages, checker, file.content, kind, schema=schema))
+            yield _Judged(
+                str(path), file.content, kind, judge(packages, checker, file.content, kind, schema=schema, today=today)
+            )
 
 
 def _write_json(judged: Iterator[_Judged], stream: IO[str]) -> Exit:

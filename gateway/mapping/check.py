@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from adapters.content import MARKER
+from gateway.mapping.conditions import Condition, OneOf, Present, leaves, other_paths
 from gateway.mapping.language import (
     Common,
     CompiledMapping,
@@ -22,6 +23,7 @@ from gateway.mapping.language import (
 from gateway.mapping.nodes import scalar_text
 from gateway.mapping.paths import Equals, Path, Step
 from gateway.mapping.problems import Place, Problems, did_you_mean
+from gateway.mapping.rules import Rule, RuleSet
 from gateway.mapping.shapes import SchemaModel, SchemaNode, makers, makes_list
 from xoev_schemas.findings import Finding, Text
 
@@ -50,6 +52,14 @@ def check_paths(mapping: CompiledMapping, model: SchemaModel, schema: str) -> li
     """Every path that the mapping reads exists in `model`. schema: its name, for the findings."""
     checker = _Paths(model, schema)
     checker.template(mapping.root, ((),))
+    return checker.problems.findings
+
+
+def check_rules(rules: RuleSet, model: SchemaModel, schema: str) -> list[Finding]:
+    """Every path that the rules of a service read exists in `model`."""
+    checker = _Paths(model, schema)
+    for rule in rules.rules:
+        checker.rule(rule)
     return checker.problems.findings
 
 
@@ -158,8 +168,7 @@ class _Paths:
 
     def template(self, template: Template, start: tuple[tuple[str, ...], ...]) -> None:
         if template.common.when is not None:
-            for path in template.common.when.paths:
-                self._reach(path, start, template.common.when.place)
+            self.condition(template.common.when, start)
         if isinstance(template, Read):
             self._read(template, start)
         elif isinstance(template, Each):
@@ -169,6 +178,36 @@ class _Paths:
         else:
             for child in children(template):
                 self.template(child, start)
+
+    def rule(self, rule: Rule) -> None:
+        start: tuple[tuple[str, ...], ...] = ((),)
+        if rule.each is not None:
+            reached = self._reach(rule.each, start, rule.place)
+            if reached.unknown or reached.missing:
+                return
+            start = reached.places
+        for condition in (rule.when, rule.require):
+            if condition is not None:
+                self.condition(condition, start, one_value=True)
+
+    def condition(self, condition: Condition, start: tuple[tuple[str, ...], ...], *, one_value: bool = False) -> None:
+        """one_value: that of several values only the first would be looked at is worth a warning."""
+        for leaf in leaves(condition):
+            for path in (*leaf.paths, *other_paths(leaf)):
+                reached = self._reach(path, start, leaf.place)
+                if one_value and reached.repeated and not path.picks_one and not isinstance(leaf, Present):
+                    self._several(path, leaf.place)
+                if isinstance(leaf, OneOf):
+                    self._never(leaf, reached)
+
+    def _never(self, leaf: OneOf, reached: Reached) -> None:
+        """A value compared with that the schema does not have: a slip by which the condition never holds."""
+        if reached.unknown or not reached.nodes or not all(node.allowed for node in reached.nodes):
+            return
+        allowed = [value for node in reached.nodes for value in node.allowed]
+        for value in leaf.allowed:
+            if isinstance(value, str) and value not in allowed:
+                self._code_never(value, allowed, leaf.place)
 
     def _read(self, rule: Read, start: tuple[tuple[str, ...], ...]) -> None:
         place = rule.common.place
@@ -235,12 +274,15 @@ class _Paths:
             self.problems.add(rule.common.place, "mapping.code_not_covered", text)
         for code in codes:
             if code not in allowed:
-                text = Text(
-                    f"Den Code „{code}“ gibt es in {self._schema} an dieser Stelle nicht.",
-                    f"{self._schema} has no code '{code}' in this place.",
-                )
-                remedy = did_you_mean(code, allowed)
-                self.problems.add(rule.common.place, "mapping.code_never", text, remedy=remedy, severity="warning")
+                self._code_never(code, allowed, rule.common.place)
+
+    def _code_never(self, code: str, allowed: Iterable[str], place: Place) -> None:
+        text = Text(
+            f"Den Code „{code}“ gibt es in {self._schema} an dieser Stelle nicht.",
+            f"{self._schema} has no code '{code}' in this place.",
+        )
+        remedy = did_you_mean(code, allowed)
+        self.problems.add(place, "mapping.code_never", text, remedy=remedy, severity="warning")
 
 
 class _Shapes:

@@ -10,19 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
+from gateway.mapping.conditions import Condition
 from gateway.mapping.paths import Path
 from gateway.mapping.problems import Place
 from gateway.mapping.values import Json
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """`when:`. allowed: texts (or booleans, compared as such), one of which must stand there; None = presence."""
-
-    place: Place
-    paths: tuple[Path, ...]
-    allowed: tuple[str | bool, ...] | None = None
-    present: bool = True
 
 
 @dataclass(frozen=True, slots=True)

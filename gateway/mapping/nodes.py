@@ -143,8 +143,8 @@ class JsonNode:
             self._index = {}
             for key, value in self.value.items() if isinstance(self.value, dict) else ():
                 name = simple_name(key)
-                items = _flat(value) if isinstance(value, list) else () if value is None else (value,)
-                made: list[Node] = [JsonNode(item, name, self) for item in items]
+                items = [item for item, _ in _flat(value)] if isinstance(value, list) else [value]
+                made: list[Node] = [JsonNode(item, name, self) for item in items if item is not None]
                 if made:
                     self._index.setdefault(name, []).extend(made)
         return self._index
@@ -154,13 +154,33 @@ _NONE: list[Node] = []
 """The children of a name that is not there; nobody adds to it."""
 
 
-def _flat(value: Any) -> Iterator[Any]:
-    """Items of arrays, arrays in arrays too; `null` is nothing."""
+def _flat(value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[Any, tuple[int, ...]]]:
+    """Items of arrays with their indexes, arrays in arrays too; `null` is nothing."""
     if isinstance(value, list):
-        for item in value:
-            yield from _flat(item)
+        for index, item in enumerate(value):
+            yield from _flat(item, (*above, index))
     elif value is not None:
-        yield value
+        yield value, above
+
+
+def json_steps(node: JsonNode) -> list[str | int]:
+    """Where the value stands in its document: names of members as they are written, and indexes from 0."""
+    steps: list[str | int] = []
+    current: Node | None = node
+    while isinstance(current, JsonNode) and isinstance(current.parent, JsonNode):
+        members = current.parent.value
+        steps[:0] = next(
+            (key, *indexes)
+            for number, (key, indexes) in enumerate(
+                (key, indexes)
+                for key, value in members.items()
+                if simple_name(key) == current.name
+                for _, indexes in _flat(value)
+            )
+            if current.parent.children(current.name)[number] is current
+        )
+        current = current.parent
+    return steps
 
 
 def scalar_text(value: Any) -> str:

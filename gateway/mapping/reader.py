@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from pathlib import Path as FilePath
 
+from gateway.mapping.condition_reader import read_condition
 from gateway.mapping.language import (
     Attachments,
     Common,
     CompiledMapping,
     Concat,
-    Condition,
     Const,
     Each,
     First,
@@ -19,7 +19,8 @@ from gateway.mapping.language import (
     Read,
     Template,
 )
-from gateway.mapping.paths import Path, PathError, parse_path
+from gateway.mapping.paths import parse_path
+from gateway.mapping.pieces import read_boolean, read_constant, read_paths
 from gateway.mapping.problems import Place, Problems
 from gateway.mapping.run import compiled
 from gateway.mapping.values import KINDS, Json, WrongValue, convert_constant
@@ -63,11 +64,6 @@ def compile_mapping(node: YamlNode, file: FilePath, kind: str, problems: Problem
     return None
 
 
-def read_condition(node: YamlNode, problems: Problems) -> Condition | None:
-    """A `when:` that stands on its own, as in `target.yaml`."""
-    return _Reader(node.place.file.parent, problems, "request").condition(node)
-
-
 def read_code_table(file: FilePath, problems: Problems) -> dict[str, Json]:
     """`codelists/NAME.yaml`: code → value (a scalar or an object of scalars). Codes are text: `01` stays `01`."""
     node = read_yaml(file, problems)
@@ -83,7 +79,7 @@ class _Reader:
         self._directives: dict[str, Callable[[Members, Common], Template]] = {
             "from": self._read,
             "concat": self._concat,
-            "const": lambda node, common: Const(common, self._constant(node.nodes["const"])),
+            "const": lambda node, common: Const(common, read_constant(node.nodes["const"], self._problems)),
             "each": self._each,
             "first": lambda node, common: First(common, self._list(node, "first")),
             "attachments": self._attachments,
@@ -91,7 +87,7 @@ class _Reader:
 
     def template(self, node: YamlNode) -> Template:
         if isinstance(node, Scalar):
-            return Const(Common(node.place), self._constant(node))
+            return Const(Common(node.place), read_constant(node, self._problems))
         if isinstance(node, Items):
             return List(Common(node.place), tuple(self.template(item) for item in node.nodes))
         present = [word for word in OPTIONS if _is_directive(node, word)]
@@ -103,25 +99,6 @@ class _Reader:
             return self._rule(node, present[0])
         return self._object(node)
 
-    def condition(self, node: YamlNode) -> Condition | None:
-        fields = self._options(node, {"path", "equals", "in", "present"})
-        if fields is None:
-            return None
-        tests = [name for name in ("equals", "in", "present") if name in fields.nodes]
-        if "path" not in fields.nodes or len(tests) != 1:
-            text = Text(
-                "„when“ braucht „path“ und genau eines von „equals“, „in“, „present“.",
-                "'when' takes 'path' and exactly one of 'equals', 'in', 'present'.",
-            )
-            self._problems.add(node.place, "mapping.condition", text)
-            return None
-        paths = self._paths(fields.nodes["path"])
-        if tests == ["present"]:
-            return Condition(node.place, paths, present=self._boolean(fields.nodes["present"]))
-        values = fields.nodes[tests[0]]
-        choices = values.nodes if isinstance(values, Items) and tests == ["in"] else (values,)
-        return Condition(node.place, paths, allowed=tuple(self._comparable(choice) for choice in choices))
-
     def _rule(self, node: Members, directive: str) -> Template:
         for name, place in node.keys.items():
             if name != directive and name not in OPTIONS[directive]:
@@ -130,9 +107,9 @@ class _Reader:
         options = node.nodes
         common = Common(
             node.place,
-            when=self.condition(options["when"]) if "when" in options else None,
-            required="required" in options and self._boolean(options["required"]),
-            default=self._constant(options["default"]) if "default" in options else None,
+            when=read_condition(options["when"], self._problems) if "when" in options else None,
+            required="required" in options and read_boolean(options["required"], self._problems),
+            default=read_constant(options["default"], self._problems) if "default" in options else None,
         )
         return self._directives[directive](node, common)
 
@@ -153,7 +130,7 @@ class _Reader:
                 self._problems.add(node.keys[name], "mapping.option_without_rule", text, remedy=remedy)
                 continue
             members[name.removeprefix(ESCAPE)] = self.template(value)
-        when = self.condition(node.nodes["when"]) if "when" in node.nodes else None
+        when = read_condition(node.nodes["when"], self._problems) if "when" in node.nodes else None
         return Object(Common(node.place, when), members)
 
     def _read(self, node: Members, common: Common) -> Read:
@@ -171,7 +148,7 @@ class _Reader:
             codes = self._table(options["codelist"])
         if codes is not None and "as" in options:
             codes = self._converted(codes, kind, node.keys["as"])
-        return Read(common, self._paths(options["from"]), kind, codes)
+        return Read(common, read_paths(options["from"], self._problems), kind, codes)
 
     def _converted(self, codes: dict[str, Json], kind: str, place: Place) -> dict[str, Json]:
         """What the table gives, as the rule's kind: decided here, once, so that it cannot fail at run time."""
@@ -188,11 +165,11 @@ class _Reader:
         return converted
 
     def _concat(self, node: Members, common: Common) -> Concat:
-        separator = self._constant(node.nodes["separator"]) if "separator" in node.nodes else ""
+        separator = read_constant(node.nodes["separator"], self._problems) if "separator" in node.nodes else ""
         return Concat(common, self._list(node, "concat"), str(separator if separator is not None else ""))
 
     def _each(self, node: Members, common: Common) -> Each:
-        paths = self._paths(node.nodes["each"])
+        paths = read_paths(node.nodes["each"], self._problems)
         if "make" not in node.nodes:
             text = Text(
                 "„each“ braucht „make“: was aus jedem entsteht.", "'each' needs 'make': what becomes of each one."
@@ -223,17 +200,6 @@ class _Reader:
         self._problems.add(node.keys[directive], "mapping.list", text)
         return ()
 
-    def _paths(self, node: YamlNode) -> tuple[Path, ...]:
-        compiled: list[Path] = []
-        for item in node.nodes if isinstance(node, Items) else (node,):
-            source = item.value if isinstance(item, Scalar) else None
-            try:
-                compiled.append(parse_path(source if isinstance(source, str) else ""))
-            except PathError as error:
-                text = Text(f"Das ist kein Pfad. ({error})", f"this is not a path: {error}.")
-                self._problems.add(item.place, "mapping.path", text)
-        return tuple(compiled)
-
     def _table(self, node: YamlNode) -> dict[str, Json]:
         name = str(plain(node))
         if name not in self._tables:
@@ -247,41 +213,12 @@ class _Reader:
                 self._tables[name] = {}
         return self._tables[name]
 
-    def _constant(self, node: YamlNode) -> Json:
-        if isinstance(node, Scalar) and node.value is not None:
-            return node.value
-        text = Text("Hier muss ein Wert stehen.", "a value must stand here.")
-        self._problems.add(node.place, "mapping.constant", text)
-        return None
-
-    def _comparable(self, node: YamlNode) -> str | bool:
-        if isinstance(node, Scalar):
-            return node.value if isinstance(node.value, bool) else node.raw
-        self._constant(node)
-        return ""
-
-    def _boolean(self, node: YamlNode) -> bool:
-        if isinstance(node, Scalar) and isinstance(node.value, bool):
-            return node.value
-        self._problems.add(node.place, "mapping.boolean", Text("Hier steht true oder false.", "this is true or false."))
-        return False
-
     def _word(self, node: YamlNode, known: Collection[str]) -> str:
         word = str(plain(node))
         if word not in known:
             self._problems.unknown(node.place, "mapping.unknown_kind", Text("Die Angabe", "kind"), word, known)
             return "text"
         return word
-
-    def _options(self, node: YamlNode, known: Collection[str]) -> Members | None:
-        if not isinstance(node, Members):
-            text = Text("Hier müssen benannte Angaben stehen.", "named options must stand here.")
-            self._problems.add(node.place, "mapping.options", text, allowed=", ".join(sorted(known)))
-            return None
-        for name, place in node.keys.items():
-            if name not in known:
-                self._problems.unknown(place, "mapping.unknown_option", Text("Die Angabe", "option"), name, known)
-        return node
 
 
 def _is_directive(node: Members, word: str) -> bool:

@@ -40,6 +40,11 @@ _REMEDIES: Mapping[str, Text] = {
     "config.unknown_key": Text(
         "Entfernen Sie die Angabe oder berichtigen Sie den Namen.", "Remove it, or correct the name."
     ),
+    "config.duplicate_rule": Text("Geben Sie jeder Regel eine eigene Kennung.", "Give each rule an id of its own."),
+    "config.unknown_fim_rule": Text(
+        "Nennen Sie eine Regel des Datenschemas oder entfernen Sie die Angabe.",
+        "Name a rule of the schema, or leave it out.",
+    ),
     "config.unknown_service": _NAME,
     "config.unknown_target": _NAME,
     "config.value": Text("Berichtigen Sie den Wert.", "Correct the value."),
@@ -59,6 +64,10 @@ _REMEDIES: Mapping[str, Text] = {
     "mapping.path_is_group": Text("Führen Sie den Pfad bis zu einem Feld weiter.", "Let the path go on to a field."),
     "mapping.path_unknown": Text(
         "Berichtigen Sie den Pfad; „allowed“ nennt, was dort steht.", "Correct the path; `allowed` names what is there."
+    ),
+    "mapping.pattern": Text(
+        "Schreiben Sie ihn ohne Vorausschau und Rückverweise; prüfen Sie die Klammern.",
+        "Write it without look-around and back-references; look at the brackets.",
     ),
     "mapping.reserved_member": Text("Entfernen Sie das Feld.", "Leave the member out."),
     "mapping.schema_without_model": Text(

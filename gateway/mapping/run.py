@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.content import MARKER
+from gateway.mapping.conditions import Condition, compiled_condition
 from gateway.mapping.language import (
     Attachments,
     Common,
     CompiledMapping,
     Concat,
-    Condition,
     Const,
     Each,
     First,
@@ -31,7 +31,7 @@ from gateway.mapping.language import (
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location, scalar_text
 from gateway.mapping.paths import Path, finder
 from gateway.mapping.problems import Place
-from gateway.mapping.values import Json, WrongValue, conversion, to_boolean
+from gateway.mapping.values import Json, WrongValue, conversion
 from xoev_schemas.documents import Document, XmlDocument
 from xoev_schemas.findings import Finding, Severity, Text, has_errors, mask
 
@@ -97,7 +97,7 @@ def run_on_case(mapping: CompiledMapping, case: Mapping[str, Any]) -> MappingOut
 
 def holds(condition: Condition | None, current: Node) -> bool:
     """True without a condition."""
-    return condition is None or _test(condition)(current)
+    return compiled_condition(condition)(current)
 
 
 class _Run:
@@ -186,7 +186,7 @@ def compiled(template: Template, own: str = "") -> Make:
     common = template.common
     if common.when is None and common.default is None and not common.required:
         return make
-    test = _test(common.when) if common.when else None
+    test = compiled_condition(common.when) if common.when else None
 
     def make_if(run: _Run, node: Node, place: str, before: int) -> Json:
         if test is not None and not test(node):
@@ -339,25 +339,3 @@ def _attachments(purposes: Collection[str] | None) -> Make:
 
 
 _ATTACHMENT = ("attachmentId", "filename", "mediaType", "purpose", "size", "sha512")
-
-
-def _test(condition: Condition) -> Callable[[Node], bool]:
-    ways, allowed = [finder(path) for path in condition.paths], condition.allowed
-
-    def test(node: Node) -> bool:
-        texts = (found.text() for find in ways for found in find(node))
-        first = next((text for text in texts if text), None)
-        if allowed is None:
-            return (first is not None) is condition.present
-        return first is not None and any(_equal(first, one) for one in allowed)
-
-    return test
-
-
-def _equal(text: str, allowed: str | bool) -> bool:
-    if isinstance(allowed, str):
-        return text == allowed
-    try:
-        return to_boolean(text) is allowed
-    except WrongValue:
-        return False

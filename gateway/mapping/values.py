@@ -49,7 +49,7 @@ def to_integer(text: str) -> int:
 
 def to_decimal(text: str) -> str:
     """Without superfluous zeros, so that XML's `12.50` and JSON's `12.5` are the same."""
-    value = _decimal(text)
+    value = to_number(text)
     return format(value.normalize(), "f") if value else "0"
 
 
@@ -85,7 +85,7 @@ def to_datetime(text: str) -> str:
 
 def to_money(text: str) -> Json:
     """Euro with at least two decimals, never a binary fraction. `1.234,50` and a trailing `€` or `EUR` are read."""
-    value = _decimal(re.sub(r"\s*(€|EUR)$", "", text))
+    value = to_number(re.sub(r"\s*(€|EUR)$", "", text))
     exponent = value.normalize().as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return {"amount": f"{value:.{places}f}", "currency": "EUR"}
@@ -133,7 +133,8 @@ def convert_constant(kind: str, value: Json) -> Json:
     return _partial_text(text) if kind == "partial-date" else TEXT_CONVERSIONS[kind](text)
 
 
-def _decimal(text: str) -> Decimal:
+def to_number(text: str) -> Decimal:
+    """Exactly as written; `1.234,50` is German."""
     if _DECIMAL.fullmatch(text):
         return Decimal(text)
     if _GERMAN_DECIMAL.fullmatch(text):

@@ -20,6 +20,7 @@ from gateway.mapping.problems import Place, Problems
 from gateway.mapping.yaml_nodes import find, read_yaml
 from gateway.packages.forms import read_form
 from gateway.packages.model import Accepts, Service
+from gateway.packages.ruling import judged_by_service
 from gateway.services import map_case
 from xoev_schemas.documents import Document, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
@@ -198,6 +199,8 @@ def _judge(service: Service, checker: Checker, sample: _Sample) -> Fault | None:
         de, en = f"{accepts.schema} ist für {form} nicht installiert.", f"{accepts.schema} is not installed for {form}."
         remedy = Text("Spielen Sie das Schema ein: gateway schemas import PFAD.", "Run: gateway schemas import PATH.")
         return Fault(Text(de, en), Place(sample.folder), remedy)
+    # What a package says of its samples holds wherever it is installed.
+    judgement = judged_by_service(service, accepts, checker, data, media_type, judgement, stage="test")
     errors = [finding for finding in judgement.findings if finding.severity == "error"]
     outcome = _outcome(service) if errors else "accepted"
     fault = _judged(sample, expected, outcome, errors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from xoev_schemas.fim.model import DataSchema, element_name
 from xoev_schemas.fim.wording import shortened
 from xoev_schemas.findings import Finding, Text
@@ -9,12 +11,16 @@ from xoev_schemas.findings import Finding, Text
 _MOST_NAMED = 3
 
 
-def unevaluated_rules(schema: DataSchema) -> Finding | None:
-    """An info that the schema's rules were not evaluated; None where it has none."""
-    count = len(schema.rules)
+def unevaluated_rules(schema: DataSchema, evaluated: Collection[str] = ()) -> Finding | None:
+    """An info that the schema's rules were not evaluated; None where there are none but those.
+
+    evaluated: ids of rules that somebody else stated so that they can be evaluated.
+    """
+    rules = [rule for rule in schema.rules if rule.id not in evaluated]
+    count = len(rules)
     if not count:
         return None
-    listed = ", ".join(f"{rule.id} ({shortened(rule.name, 80)})" for rule in schema.rules[:_MOST_NAMED])
+    listed = ", ".join(f"{rule.id} ({shortened(rule.name, 80)})" for rule in rules[:_MOST_NAMED])
     more = count - _MOST_NAMED
     rest_de, rest_en = (f" und {more} weitere", f" and {more} more") if more > 0 else ("", "")
     if count == 1:

@@ -44,7 +44,7 @@ def test_a_valid_document_would_be_accepted(sender: Sender, name: str) -> None:
     before = sender.stored()
     (verdict,) = validate(sender, *sample(name)).json()
     assert (verdict["file"], verdict["valid"], verdict["accepted"], verdict["standard"]) == (None, True, True, SCHEMA)
-    assert [f["code"] for f in verdict["findings"]] == ["fim.rules_not_evaluated"]
+    assert verdict["findings"] == [], "the package states the schema's rules, so none is left unevaluated"
     assert sender.stored() == before
 
 
