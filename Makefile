@@ -7,7 +7,7 @@ BIN := .venv/bin
 help:             ## show this list
 	@sed -n 's/^\([a-z-]*\): .*##/  make \1 ##/p' $(MAKEFILE_LIST) | sed 's/ ##/\t/' | expand -t 20
 
-setup:            ## install everything that the others need (.venv, RabbitMQ, PostgreSQL, Chromium)
+setup:            ## install everything that the others need (.venv, RabbitMQ, PostgreSQL, clamd, Chromium)
 	@scripts/setup
 
 demo: setup       ## applications arrive, are checked, mapped, delivered; one fails and is sent again

@@ -83,6 +83,18 @@ class Metrics:
         self._untold_oldest = Gauge(
             "gateway_events_oldest_seconds", "How long ago the oldest of them happened", registry=self.registry
         )
+        self._scans = Counter(
+            "gateway_scans_total",
+            "Attachments given to the virus scanner, by result",
+            ["result"],
+            registry=self.registry,
+        )
+        self._held = Gauge(
+            "gateway_held_submissions", "Submissions that wait for the virus scanner", registry=self.registry
+        )
+        self._held_oldest = Gauge(
+            "gateway_held_oldest_seconds", "How long ago the oldest of them was received", registry=self.registry
+        )
         self._circuit = Gauge(
             "gateway_target_circuit", "Circuit of a target: 0 closed, 2 open", ["target"], registry=self.registry
         )
@@ -109,6 +121,9 @@ class Metrics:
     def swept(self, count: int) -> None:
         self._swept.inc(count)
 
+    def scanned(self, result: str) -> None:
+        self._scans.labels(result).inc()
+
     def standing(self, standing: Standing) -> None:
         """What is open in the whole installation, as the database has it now."""
         for gauge, numbers in ((self._open, standing.deliveries), (self._dead_open, standing.dead_letters)):
@@ -122,6 +137,8 @@ class Metrics:
         self._outbox_oldest.set(standing.outbox_oldest_seconds)
         self._untold.set(standing.untold)
         self._untold_oldest.set(standing.untold_oldest_seconds)
+        self._held.set(standing.held)
+        self._held_oldest.set(standing.held_oldest_seconds)
         for target, state in standing.circuits.items():
             self._circuit.labels(target).set(2 if state == "open" else 0)
 

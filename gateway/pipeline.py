@@ -1,6 +1,6 @@
 """The way of a submission, in two halves, each one readable list of steps.
 
-accept:   check ─► decide ─► keep ─► "accepted"       (the answer follows the commit, never precedes it)
+accept:   check ─► examine attachments ─► decide ─► keep ─► "accepted"   (the answer follows the commit)
 deliver:  claim ─► may it go? ─► map ─► record the attempt ─► adapter ─► outcome
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,17 +27,17 @@ from adapters.base import (
     Retryable,
 )
 from gateway import case
+from gateway.attachments.findings import UNSAFE
 from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
 from gateway.delivery.ladder import again
 from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
-from gateway.packages.ruling import judged_by_service
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
 from xoev_schemas.documents import Unreadable, parse
-from xoev_schemas.findings import has_errors
+from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.registry import Judgement
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
     loop = asyncio.get_running_loop()
     try:
         checked = await loop.run_in_executor(gateway.check_pool, check, gateway, submission)
+        if submission.attachments:
+            checked = await loop.run_in_executor(gateway.scan_pool, examine, gateway, submission, checked, content)
         if checked.decision == "reject":
             raise refused("not_valid", findings=checked.findings)
         targets = gateway.packages.services[checked.service].targets
@@ -82,9 +84,8 @@ async def accept(gateway: Gateway, submission: Submission, content: ContentWrite
         raise
     if isinstance(kept, KeyReused):
         raise refused("key_reused", path="Idempotency-Key")
-    if kept.created and kept.status == "clarify":
-        errors = [finding.code for finding in checked.findings if finding.severity == "error"]
-        notices.dead_letter("clarify", errors[0], submission=kept.submission_id, service=checked.service)
+    if kept.created:
+        notices.kept(kept.submission_id, checked)
     return kept
 
 
@@ -102,22 +103,14 @@ def check(gateway: Gateway, submission: Submission) -> Checked:
     Raises Refused for what is always refused: unreadable (400), unknown service or schema (422).
     """
     service, accepts = find_service(gateway, submission)
-    judgement = judged_by_service(
-        service,
-        accepts,
-        gateway.checker,
-        submission.data,
-        submission.media_type,
-        judge(gateway, submission, accepts),
-        gateway.packages.stage,
-    )
+    judgement = judge(gateway, submission, accepts)
     return Checked(
         service=service.name,
         department=service.department,
         standard=judgement.standard,
         message=judgement.message,
         valid=judgement.valid,
-        decision=decide(service, submission.channel, judgement),
+        decision=decide(service, submission.channel, judgement.findings),
         findings=judgement.findings,
         test=judgement.test,
     )
@@ -154,12 +147,28 @@ def unreadable(error: Unreadable) -> Refused:
     return refused("unreadable", findings=[replace(fault, path="data") for fault in error.findings])
 
 
-def decide(service: Service, channel: str, judgement: Judgement) -> Literal["accept", "clarify", "reject"]:
-    """What errors lead to is the service's choice: an authority may not refuse an application for its form alone."""
-    if not has_errors(judgement.findings):
+def examine(gateway: Gateway, submission: Submission, checked: Checked, content: ContentWriter) -> Checked:
+    """The verdict with what there is to say about the attachments."""
+    service = gateway.packages.services[checked.service]
+    seen = gateway.examiner.examine(submission.attachments, service.attachments, content.read)
+    findings = [*checked.findings, *seen.findings]
+    decision = decide(service, submission.channel, findings)
+    # What is to be refused is refused at once; whatever else it is to be, it is held until it is known to be harmless.
+    held = seen.waits and decision != "reject"
+    return replace(checked, findings=findings, decision="hold" if held else decision)
+
+
+def decide(service: Service, channel: str, findings: Sequence[Finding]) -> Literal["accept", "clarify", "reject"]:
+    """What errors lead to is the service's choice: an authority may not refuse an application for its form alone.
+
+    An attachment that carries malware, or may, goes nowhere before a person has looked at it.
+    """
+    if not has_errors(findings):
         return "accept"
     on_invalid = service.on_invalid[channel]
-    return "accept" if on_invalid == "deliver_with_findings" else on_invalid
+    if on_invalid == "deliver_with_findings":
+        return "clarify" if any(finding.code in UNSAFE for finding in findings) else "accept"
+    return on_invalid
 
 
 # ------------------------------------------------------------------------------------- deliver: queue → department

@@ -16,6 +16,7 @@ from typing import Literal
 import structlog
 
 from gateway.delivery.collector import Collector
+from gateway.delivery.held import Held
 from gateway.delivery.relay import Relay
 from gateway.delivery.worker import Workers
 from gateway.errors import GatewayError
@@ -49,6 +50,9 @@ def running(gateway: Gateway, roles: Sequence[Role]) -> Iterator[None]:
             collector = Collector(gateway)
             collector.start()
             stack.callback(collector.stop)
+            held = Held(gateway)
+            held.start()
+            stack.callback(held.stop)
         if "api" in roles:
             from gateway.api.server import serving
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
@@ -31,6 +32,18 @@ def _address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or int(port) > 65535 or (":" in host and not host.startswith("[")):
         raise ValueError("is no address; write HOST:PORT, like 127.0.0.1:8080 or [::1]:8080")
+    return text
+
+
+def _scanner(text: str) -> str:
+    parts = urlsplit(text)
+    _ = parts.port  # raises ValueError with the reason
+    by_clamd = parts.scheme == "clamd" and bool(parts.hostname) != bool(parts.path)
+    by_icap = parts.scheme == "icap" and bool(parts.hostname) and bool(parts.path.strip("/"))
+    if text and not by_clamd and not by_icap:
+        raise ValueError(
+            "is no scanner; write clamd://HOST:PORT, clamd:/PATH/OF/SOCKET or icap://HOST:PORT/SERVICE, or nothing"
+        )
     return text
 
 
@@ -100,7 +113,8 @@ class Settings(BaseSettings):
     home: Annotated[Path, AfterValidator(_absolute)] = Field(default=Path("var"), validate_default=True)
     """Holds schemas, lock file, database and keys."""
     stage: Literal["test", "acceptance", "production"] = "test"
-    """In production keys are never made, and the description of the interface is not served."""
+    """In production keys are never made, test messages are refused unless a service takes them, and the description of
+    the interface is not served."""
     database_url: str = ""
     """Empty = SQLite in `home`. `postgresql://…` for production."""
     broker_url: str = "embedded://"
@@ -121,6 +135,12 @@ class Settings(BaseSettings):
     """`POST /v1/validate` also answers who has no account; nothing is stored either way."""
     xrepository_url: str = "https://www.xrepository.de/api/xrepository/"
     """Where `gateway schemas fetch` gets standards and code lists: the XRepository's interface, or a mirror of it."""
+    scanner: Annotated[str, AfterValidator(_scanner)] = ""
+    """Virus scanner: `clamd://HOST:PORT`, `clamd:/PATH/OF/SOCKET` or `icap://HOST:PORT/SERVICE`. Empty = attachments
+    are not scanned.
+    """
+    scanner_seconds: float = 60.0
+    """Longest time for one attachment; after it the submission is held and its attachments are scanned later."""
     limits: Limits = Field(default_factory=Limits)
     """Bounds on what a sender may cost; see below."""
     lease_seconds: float = 120.0

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from adapters.base import Adapter
 from adapters.registry import load_adapter
+from gateway.attachments.examining import Examiner
+from gateway.attachments.scanning import open_scanner
 from gateway.delivery.gates import Gates
 from gateway.errors import ConfigurationError
 from gateway.intake.tokens import TokenIssuer
@@ -30,6 +32,9 @@ from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.ladder import Checker
 from xoev_schemas.registry import Registry
 from xoev_schemas.workers import Workers
+
+SCANS_AT_A_TIME = 4
+"""Submissions whose attachments are examined at a time: mostly it is the scanner that works, not we."""
 
 
 def utc_now() -> datetime:
@@ -52,6 +57,8 @@ class Gateway:
     metrics: Metrics
     token_issuer: TokenIssuer | None
     check_pool: ThreadPoolExecutor
+    scan_pool: ThreadPoolExecutor
+    examiner: Examiner
     checker: Checker
     clock: Callable[[], datetime] = utc_now
     probe_after: timedelta = timedelta(seconds=5)
@@ -77,6 +84,8 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
         broker = open_broker(settings.broker_url, name="gateway")
         stack.callback(broker.close)
         pool = stack.enter_context(ThreadPoolExecutor(settings.check_threads, "check"))
+        scans = stack.enter_context(ThreadPoolExecutor(SCANS_AT_A_TIME, "scan"))
+        metrics = Metrics()
         checker = stack.enter_context(open_checker(settings, registry))
         adapters = build_adapters(packages)
         for adapter in adapters.values():
@@ -89,13 +98,20 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             broker=broker,
             adapters=adapters,
             gates=Gates(store, clock or utc_now, timedelta(seconds=settings.circuit_probe_seconds)),
-            metrics=Metrics(),
+            metrics=metrics,
             token_issuer=open_issuer(settings),
             check_pool=pool,
+            scan_pool=scans,
+            examiner=open_examiner(settings, clock or utc_now, metrics),
             checker=checker,
             clock=clock or utc_now,
             probe_after=timedelta(seconds=settings.probe_after_seconds),
         )
+
+
+def open_examiner(settings: Settings, clock: Callable[[], datetime], metrics: Metrics) -> Examiner:
+    scanner = open_scanner(settings.scanner, seconds=settings.scanner_seconds) if settings.scanner else None
+    return Examiner(scanner, clock, metrics.scanned)
 
 
 def load_packages(settings: Settings) -> tuple[Registry, Packages]:
@@ -106,7 +122,7 @@ def load_packages(settings: Settings) -> tuple[Registry, Packages]:
         if not settings.services or own.parent.name in settings.services:
             registry.import_path(own)
     changes = overlay(settings.targets, settings.file)
-    return registry, Packages.load(folders, registry, only=settings.services, changes=changes, stage=settings.stage)
+    return registry, Packages.load(folders, registry, only=settings.services, changes=changes)
 
 
 def build_adapters(packages: Packages) -> dict[str, Adapter]:

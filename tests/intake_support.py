@@ -64,6 +64,11 @@ class PartOf:
         return f"--{BOUNDARY}\r\n".encode() + "\r\n".join(lines).encode() + b"\r\n\r\n" + self.content + b"\r\n"
 
 
+PDF = b"%PDF-1.7\n"
+PNG = b"\x89PNG\r\n\x1a\n"
+"""How files of these kinds begin: what is sent as one must look like one."""
+
+
 @dataclass(frozen=True)
 class File:
     """An attachment with the id and name it is announced by."""

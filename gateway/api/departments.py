@@ -16,7 +16,9 @@ from gateway.api.answers import json_response
 from gateway.api.context import Api, api_of
 from gateway.api.parameters import DECLARED_ONLY
 from gateway.api.submissions import visible
+from gateway.attachments.findings import is_infected
 from gateway.intake.refusals import refused
+from gateway.store import SubmissionView
 from gateway.submission import Attachment
 
 router = APIRouter(dependencies=[DECLARED_ONLY])
@@ -28,7 +30,7 @@ _DOWNLOAD_POLICY = "sandbox; default-src 'none'; frame-ancestors 'none'"
 async def case(request: Request, submission_id: str) -> Response:
     """The case in the one form that all services share (`case.schema.json`), mapped with today's configuration."""
     api = api_of(request)
-    identifier = await _admit(api, request, submission_id, "case")
+    identifier = (await _admit(api, request, submission_id, "case")).submission_id
     return json_response(await asyncio.to_thread(api.way.case_of, api.gateway, identifier))
 
 
@@ -40,25 +42,30 @@ async def attachment(
 ) -> Response:
     """One attachment, byte for byte as sent."""
     api = api_of(request)
-    identifier = await _admit(api, request, submission_id, f"attachment {number}")
-    submission, _ = await asyncio.to_thread(api.gateway.store.submission, identifier)
+    view = await _admit(api, request, submission_id, f"attachment {number}")
+    identifier = view.submission_id
+    submission, checked = await asyncio.to_thread(api.gateway.store.submission, identifier)
     if number > len(submission.attachments):
         raise refused("not_found")
     chosen = submission.attachments[number - 1]
+    if view.state == "clarify" and is_infected(chosen.attachment_id, checked.findings):
+        raise refused("attachment_infected")
     # The first piece before the answer begins, so that what is gone or damaged has a status of its own.
     pieces = api.gateway.store.read_part(identifier, chosen.part.name)
     first = await asyncio.to_thread(next, pieces, b"")
     return StreamingResponse(_chain(first, pieces), headers=_headers(chosen, number), media_type=chosen.media_type)
 
 
-async def _admit(api: Api, request: Request, submission_id: str, what: str) -> str:
+async def _admit(api: Api, request: Request, submission_id: str, what: str) -> SubmissionView:
     client = await api.department(request)
     view = await visible(api, client, submission_id)
+    if view.state == "held":
+        raise refused("submission_held")
     record = api.gateway.store.record_access(
         view.submission_id, actor=client.name, what=what, reason="department interface"
     )
     await asyncio.wrap_future(record)
-    return view.submission_id
+    return view
 
 
 def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:

@@ -142,13 +142,16 @@ VALIDATE = _route(
     },
 )
 CASE = _route(
-    "case", "departments", {200: _json("The case (`case.schema.json`).", {"type": "object"})}, 401, 403, 404, 410, 422
+    "case",
+    "departments",
+    {200: _json("The case (`case.schema.json`).", {"type": "object"})},
+    *(401, 403, 404, 409, 410, 422),
 )
 ATTACHMENT = _route(
     "attachment",
     "departments",
     {200: {"description": "The exact bytes.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}},
-    *(400, 401, 403, 404, 410),
+    *(400, 401, 403, 404, 409, 410),
 )
 LIVE = _route("live", "operation", {200: _json("Up.", _ref("Health"))}, public=True)
 READY = _route(

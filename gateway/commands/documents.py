@@ -12,7 +12,7 @@ from gateway.delivery import Delivery, DeliveryState
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.words import CLASSES, WAITING, explain
 from gateway.services import Target
-from gateway.store import Attempt, DeadLetter, OpenAtTarget, SubmissionView
+from gateway.store import Attempt, DeadLetter, HeldSubmission, OpenAtTarget, SubmissionView
 from xoev_schemas.findings import Text
 
 
@@ -39,6 +39,19 @@ def letter_document(letter: DeadLetter) -> dict[str, Any]:
         "receivedAt": when(letter.received_at),
         "diedAt": when(letter.died_at),
         "broker": letter.broker,
+    }
+
+
+def held_document(held: HeldSubmission) -> dict[str, Any]:
+    """since: when the gateway accepted it; every one waits for the virus scanner."""
+    return {
+        "submissionId": held.submission_id,
+        "service": held.service,
+        "department": held.department,
+        "channel": held.channel,
+        "client": held.client,
+        "receivedAt": when(held.received_at),
+        "since": when(held.created_at),
     }
 
 

@@ -100,4 +100,21 @@ def gaps(settings: Settings, packages: Packages, *, strict: bool = False) -> lis
                 ),
             )
         )
+    if active and not settings.scanner:
+        findings.append(
+            Finding(
+                "config.not_scanned",
+                "info",
+                "service",
+                Text(
+                    "Es ist kein Virenscanner angeschlossen: Anlagen werden ungeprüft weitergegeben.",
+                    "no virus scanner is connected: attachments are handed on unscanned.",
+                ),
+                path=str(settings.file or "GATEWAY_SCANNER"),
+                remedy=Text(
+                    "Schließen Sie mit der Einstellung `scanner` einen Virenscanner an.",
+                    "Connect a virus scanner with the setting `scanner`.",
+                ),
+            )
+        )
     return findings

@@ -1,4 +1,4 @@
-"""Commands of operators for what is on its way: targets, deliveries list, case show. They change nothing."""
+"""Commands of operators for what is on its way: targets, deliveries list, held list, case show. They change nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 from gateway.commands.documents import (
     delivery_document,
     gives_up_at,
+    held_document,
     submission_document,
     target_document,
 )
@@ -39,6 +40,7 @@ from gateway.store import OpenAtTarget, SubmissionView
 from xoev_schemas.findings import Text
 
 deliveries = typer.Typer(no_args_is_help=True, help="Deliveries: what is on its way, and what each waits for.")
+held = typer.Typer(no_args_is_help=True, help="Submissions that wait for the virus scanner.")
 case = typer.Typer(no_args_is_help=True, help="Single submissions.")
 
 _MOVING = OPEN - {DeliveryState.DEAD}
@@ -86,6 +88,19 @@ def list_deliveries(
         emit([delivery_document(d, circuits.get(d.target, Circuit()), packages.targets.get(d.target)) for d in found])
         return
     _print_deliveries(found, packages, circuits, language(lang))
+
+
+@held.command("list")
+def list_held(config: Config = None, limit: Limit = 100, lang: Lang = None, as_json: Json = False) -> None:
+    """What was accepted while the virus scanner was away, the oldest first. It goes on by itself once it is scanned."""
+    with open_store(settings_for(config)) as store:
+        found = store.held(limit)
+    if as_json:
+        emit([held_document(one) for one in found])
+        return
+    spoken_in = language(lang)
+    rows = [(h.submission_id, h.service, h.client, minute(h.received_at), minute(h.created_at)) for h in found]
+    table(spoken(Text("Zurückgestellt", "Held"), spoken_in), [spoken(text, spoken_in) for text in _HELD_COLUMNS], rows)
 
 
 @case.command("show")
@@ -163,6 +178,13 @@ def _why(circuit: Circuit, lang: Language) -> str:
     return f"{circuit.failure}: {circuit.why}" + (f" ({spoken(words, lang)})" if words else "")
 
 
+_HELD_COLUMNS = (
+    Text("Eingang", "submission"),
+    Text("Leistung", "service"),
+    Text("Absender", "client"),
+    Text("eingegangen", "received"),
+    Text("zurückgestellt", "held since"),
+)
 _DELIVERY_COLUMNS = (
     Text("Zustellung", "delivery"),
     Text("Leistung", "service"),

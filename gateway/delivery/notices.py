@@ -9,6 +9,7 @@ import structlog
 
 from gateway.delivery import Dead, Delivery, Outcome
 from gateway.metrics import Metrics
+from gateway.submission import Checked
 
 log = structlog.get_logger()
 
@@ -26,6 +27,15 @@ def ended(metrics: Metrics, delivery: Delivery, outcome: Outcome) -> None:
             target=delivery.target,
             why=outcome.cause,
         )
+
+
+def kept(submission_id: str, checked: Checked) -> None:
+    """A submission was kept: one that waits for a person or for the scanner leaves a line."""
+    if checked.decision == "clarify":
+        errors = [finding.code for finding in checked.findings if finding.severity == "error"]
+        dead_letter("clarify", errors[0], submission=submission_id, service=checked.service)
+    elif checked.decision == "hold":
+        log.warning("submission.held", submission=submission_id, service=checked.service)
 
 
 def dead_letter(failure: str, code: str, **facts: str | None) -> None:

@@ -408,6 +408,24 @@ REFUSALS: Mapping[str, Refusal] = {
         "Ask the operator of the gateway.",
         "service",
     ),
+    "submission_held": _refusal(
+        409,
+        "The submission is held",
+        "Der Eingang wartet auf die Virenprüfung seiner Anlagen.",
+        "The submission waits for its attachments to be scanned.",
+        _REPEAT_DE,
+        _REPEAT_EN,
+        "attachment",
+    ),
+    "attachment_infected": _refusal(
+        409,
+        "The attachment is infected",
+        "In dieser Anlage ist Schadsoftware; sie wird nicht herausgegeben, solange der Eingang auf Klärung wartet.",
+        "There is malware in this attachment; it is not handed out while the submission waits to be clarified.",
+        "Klären Sie den Eingang mit dem Betreiber des Gateways.",
+        "Clarify the submission with the operator of the gateway.",
+        "attachment",
+    ),
 }
 
 

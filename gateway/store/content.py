@@ -129,7 +129,7 @@ class ContentWriter:
     """Content of one submission while it is being received. Nothing counts before `Store.accept` took it.
 
     spill: writes key (the first time) and chunks into the database, blocking, and returns when they are on disk.
-    drop: forgets what was spilled. Both come from the store.
+    fetch: what was spilled, by part number and place. drop: forgets what was spilled. All three come from the store.
     """
 
     def __init__(
@@ -138,6 +138,7 @@ class ContentWriter:
         keys: KeyRing,
         spill: Callable[[SealedContent], None],
         drop: Callable[[str], None],
+        fetch: Callable[[str, int, int], bytes | None],
         *,
         spill_bytes: int = SPILL_BYTES,
     ) -> None:
@@ -147,6 +148,7 @@ class ContentWriter:
         self._key_version, self._wrapped_key = keys.wrap(data_key, submission_id)
         self._spill = spill
         self._drop = drop
+        self._fetch = fetch
         self._spill_bytes = spill_bytes
         self._spilled = False
         self._names: list[str] = []
@@ -169,6 +171,17 @@ class ContentWriter:
 
     def has_part(self, name: str) -> bool:
         return name in self._names
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Plaintext of a part that is closed, chunk by chunk, before anything is accepted."""
+        [row] = [row for row in self._parts if row["name"] == name]
+        number: int = row["number"]
+        waiting = {chunk["sequence"]: chunk["data"] for chunk in self._chunks if chunk["part"] == number}
+
+        def chunk(sequence: int) -> bytes | None:
+            return waiting[sequence] if sequence in waiting else self._fetch(self.submission_id, number, sequence)
+
+        return decrypt_part(self._cipher, row, chunk)
 
     def discard(self) -> None:
         """Drop everything, spilled chunks included. Does not block; what a crash leaves behind is swept."""

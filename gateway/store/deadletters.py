@@ -278,7 +278,8 @@ def release(tx: Transaction, submission_id: str, targets: Sequence[str], actor: 
     if not targets:
         raise ValueError("an accepted submission needs a target")
     with changing(tx, submission_id) as change:
-        change.move_submission(SubmissionState.ACCEPTED, actor=actor, details={"reason": reason})
+        decided = {"decision": "accept"} if change.state is SubmissionState.HELD else {}
+        change.move_submission(SubmissionState.ACCEPTED, actor=actor, details={"reason": reason}, **decided)
         for target in targets:
             delivery, row = new_delivery(
                 new_id(),

@@ -25,6 +25,9 @@ from gateway.store.writer import Transaction
 RECORD = "record"
 """Part that the store itself writes at acceptance: metadata, findings and the attachments' names, as JSON."""
 
+LATER = "findings"
+"""Part with the findings that came after acceptance, as a JSON list."""
+
 _KEY = select(t.content_key).where(t.content_key.c.submission_id == bindparam("id"))
 _PART = select(t.content_part).where(
     t.content_part.c.submission_id == bindparam("id"), t.content_part.c.name == bindparam("name")
@@ -55,12 +58,16 @@ class OpenPart:
 
     def chunk(self, session: Session, sequence: int) -> bytes | None:
         """Stored bytes of one chunk, still encrypted."""
-        place = {"id": self.row["submission_id"], "part": self.row["number"], "sequence": sequence}
-        stored: bytes | None = session.scalar(_CHUNK, place)
-        return stored
+        return stored_chunk(session, self.row["submission_id"], self.row["number"], sequence)
 
     def read(self, session: Session) -> Iterator[bytes]:
         return decrypt_part(self.cipher, self.row, lambda sequence: self.chunk(session, sequence))
+
+
+def stored_chunk(session: Session, submission_id: str, part: int, sequence: int) -> bytes | None:
+    """Stored bytes of one chunk, still encrypted; None if there are none. part: its number."""
+    stored: bytes | None = session.scalar(_CHUNK, {"id": submission_id, "part": part, "sequence": sequence})
+    return stored
 
 
 def open_cipher(session: Session, keys: KeyRing, submission_id: str) -> ChunkCipher:

@@ -215,6 +215,19 @@ class DeliveryView:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSubmission:
+    """Waits for something outside since `created_at`; nobody gets anything of it before."""
+
+    submission_id: str
+    channel: str
+    client: str
+    service: str
+    department: str
+    received_at: datetime
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class OpenAtTarget:
     """counts: state → number of open deliveries. oldest: when the one longest on its way began; dead ones apart."""
 
@@ -251,6 +264,7 @@ class Standing:
     dead_letters: (target, class) → number of open ones.
     outbox_rows: due and not yet confirmed by the broker; outbox_oldest_seconds: since when. circuits: target → state.
     untold: changes of state not yet confirmed on `ozg.events`; untold_oldest_seconds: since when.
+    held: submissions that wait for something outside; held_oldest_seconds: since the oldest was received.
     """
 
     deliveries: Mapping[tuple[str, str], int]
@@ -261,6 +275,8 @@ class Standing:
     circuits: Mapping[str, str]
     untold: int
     untold_oldest_seconds: float
+    held: int
+    held_oldest_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

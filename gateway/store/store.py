@@ -24,7 +24,19 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
 from gateway.errors import StoreUnavailable
-from gateway.store import announcements, circuits, database, deadletters, intake, keeping, outbox, parts, views, work
+from gateway.store import (
+    announcements,
+    circuits,
+    database,
+    deadletters,
+    held,
+    intake,
+    keeping,
+    outbox,
+    parts,
+    views,
+    work,
+)
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
 from gateway.store.keys import KeyRing
 from gateway.store.records import (
@@ -38,6 +50,7 @@ from gateway.store.records import (
     DeliveryView,
     Ended,
     Event,
+    HeldSubmission,
     KeyReused,
     NotClaimable,
     OpenAtTarget,
@@ -48,6 +61,7 @@ from gateway.store.records import (
 from gateway.store.session import DatabaseError, Session
 from gateway.store.writer import Transaction, Writer
 from gateway.submission import Checked, Submission, SubmissionState
+from xoev_schemas.findings import Finding
 
 __all__ = [
     "Accepted",
@@ -62,6 +76,7 @@ __all__ = [
     "DeadLetter",
     "DeliveryView",
     "Event",
+    "HeldSubmission",
     "KeyReused",
     "KeyRing",
     "NotClaimable",
@@ -134,7 +149,7 @@ class Store:
 
     def new_content(self, submission_id: str, *, spill_bytes: int = SPILL_BYTES) -> ContentWriter:
         """Where the parts of a submission go while they arrive. `accept` takes it; `discard()` it on refusal."""
-        return ContentWriter(submission_id, self._keys, self._spill, self._drop, spill_bytes=spill_bytes)
+        return ContentWriter(submission_id, self._keys, self._spill, self._drop, self._fetch, spill_bytes=spill_bytes)
 
     def accept(
         self,
@@ -422,6 +437,15 @@ class Store:
             submission_id, lambda tx: deadletters.release(tx, submission_id, targets, actor, reason)
         )
 
+    def held(self, limit: int) -> list[HeldSubmission]:
+        """What waits for something outside, the oldest first. `release` lets on."""
+        with self._read() as session:
+            return held.held(session, limit)
+
+    def clarify(self, submission_id: str, later: Sequence[Finding], errors: Sequence[Finding]) -> Future[None]:
+        """held → clarify. later: what was found since acceptance; errors: everything that has to be clarified."""
+        return self._writer.submit(submission_id, lambda tx: held.clarify(tx, submission_id, later, errors))
+
     def end_clarification(self, submission_id: str, new: SubmissionState, *, actor: str, reason: str) -> Future[None]:
         """clarify → discarded or returned."""
         return self._writer.submit(
@@ -479,6 +503,10 @@ class Store:
 
     def _drop(self, submission_id: str) -> None:
         self._writer.submit(submission_id, lambda tx: keeping.drop_unclaimed(tx, submission_id))
+
+    def _fetch(self, submission_id: str, part: int, sequence: int) -> bytes | None:
+        with self._read() as session:
+            return parts.stored_chunk(session, submission_id, part, sequence)
 
     @contextmanager
     def _read(self) -> Iterator[Session]:

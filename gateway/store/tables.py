@@ -77,6 +77,9 @@ _SERIAL = BigInteger().with_variant(Integer, "sqlite")
 UNDATED = "ended_at IS NOT NULL AND keep_until IS NULL AND state <> 'rejected'"
 """Ended, with content, and not yet told until when it is kept."""
 
+HELD = "state = 'held'"
+"""A submission that waits for something outside."""
+
 PARKED = "waits_for = 'circuit'"
 """A delivery that waits for its target's circuit to close."""
 
@@ -121,6 +124,7 @@ submission = Table(
         sqlite_where=text("keep_until IS NOT NULL"),
         postgresql_where=text("keep_until IS NOT NULL"),
     ),
+    Index("ix_submission_held", "received_at", sqlite_where=text(HELD), postgresql_where=text(HELD)),
     Index("ix_submission_undated", "ended_at", sqlite_where=text(UNDATED), postgresql_where=text(UNDATED)),
     **_ONE_TREE,
 )

@@ -11,12 +11,12 @@ from sqlalchemy import and_, bindparam, func, or_, select, union
 
 from gateway.delivery import OPEN, Delivery, DeliveryState
 from gateway.errors import NotFound
-from gateway.store import announcements
+from gateway.store import announcements, held
 from gateway.store import tables as t
 from gateway.store.changes import delivery_of
 from gateway.store.intake import read_record
 from gateway.store.keys import KeyRing
-from gateway.store.parts import open_part
+from gateway.store.parts import LATER, open_part
 from gateway.store.records import (
     Attempt,
     DeadGroup,
@@ -208,6 +208,7 @@ def load(session: Session, keys: KeyRing, submission_id: str) -> tuple[Submissio
         part.name: Part(f"{submission_id}/{part.number}", part.name, part.media_type, part.size, part.sha512)
         for part in session.rows(_PARTS, {"id": submission_id})
     }
+    later = json.loads(b"".join(open_part(session, keys, submission_id, LATER).read(session))) if LATER in parts else []
     submission = Submission(
         submission_id=submission_id,
         channel=cast(Channel, row.channel),
@@ -234,7 +235,7 @@ def load(session: Session, keys: KeyRing, submission_id: str) -> tuple[Submissio
         message=row.message,
         valid=row.valid,
         decision=row.decision,
-        findings=tuple(Finding.from_dict(f) for f in record["findings"]),
+        findings=tuple(Finding.from_dict(f) for f in [*record["findings"], *later]),
         test=row.test,
     )
     return submission, checked
@@ -383,6 +384,7 @@ def standing(session: Session, now: datetime) -> Standing:
     outbox = session.row(due.where(row.publish_at <= now))
     oldest = outbox.oldest if outbox is not None else None
     untold, untold_oldest = announcements.waiting(session, now)
+    waiting, received = held.count(session)
     return Standing(
         deliveries={(name, state): n for name, at in open_now.items() for state, n in at.counts.items()},
         oldest_seconds={name: (now - at.oldest).total_seconds() for name, at in open_now.items() if at.oldest},
@@ -392,4 +394,6 @@ def standing(session: Session, now: datetime) -> Standing:
         circuits={r.target: r.state["state"] for r in session.rows(select(t.circuit))},
         untold=untold,
         untold_oldest_seconds=untold_oldest,
+        held=waiting,
+        held_oldest_seconds=max((now - received).total_seconds(), 0.0) if received else 0.0,
     )

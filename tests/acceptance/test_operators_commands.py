@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from intake_support import SERVICE, Sender, open_sender
+from intake_support import PDF, SERVICE, File, Sender, open_sender, parts_for, sample
 
 from adapters.base import Permanent, Retryable
+from gateway.attachments.examining import Examiner
+from gateway.attachments.scanning import open_scanner
 from gateway.cli import run
 from gateway.delivery import Dead, Delivery
 from gateway.delivery.breaker import Circuit
@@ -61,6 +63,16 @@ class Desk:
         attempt = self.store.start_attempt(claim.delivery, AttemptStart("w", "v", "c", "r", False)).result(30)
         self.store.finish(claim.delivery, attempt, outcome).result(30)
         return claim.delivery.delivery_id
+
+    def is_held(self) -> str:
+        """Accepted with an attachment while no scanner answers: its submission id."""
+        gateway = self.sender.gateway
+        nowhere = open_scanner("clamd:/nowhere/socket", seconds=1)
+        gateway.examiner = Examiner(nowhere, gateway.clock, gateway.metrics.scanned)
+        answer = self.sender.post(parts_for(*sample(), [File(PDF)])).json()
+        assert answer["status"] == "held", answer
+        self.capture.readouterr()  # what was logged meanwhile
+        return str(answer["submissionId"])
 
     def goes_away(self, target: str) -> datetime:
         """When it may be probed next."""
@@ -297,6 +309,19 @@ def test_discarding_and_restoring_tell_of_each_too(desk: Desk) -> None:
     assert [r["why"] for r in again["results"]] == ["the dead letter is open, not discarded"]
 
 
+def test_what_waits_for_the_scanner_is_listed_and_its_history_says_why(desk: Desk) -> None:
+    held = desk.is_held()
+
+    code, shown, _ = desk.type("held", "list", "--lang", "de")
+    assert code == 0
+    assert held[:8] in shown.replace("\n", "")
+    assert "Zurückgestellt" in shown
+
+    (document,) = desk.json("case", "show", held)
+    assert (document["status"], document["nextActor"], document["deliveries"]) == ("held", "gateway", [])
+    assert document["events"][0]["details"]["findings"] == ["attachment.scan_delayed"]
+
+
 def test_the_page_on_documents_names_exactly_their_members(desk: Desk) -> None:
     delivery = desk.dies(dead(Permanent("http.422")))
     desk.delivery()
@@ -307,6 +332,9 @@ def test_the_page_on_documents_names_exactly_their_members(desk: Desk) -> None:
     )
     shown, tried = desk.json("dead", "show", delivery), desk.json("dead", "redrive", delivery)
 
+    desk.is_held()
+    (held,) = desk.json("held", "list")
+
     page = members(PAGE.read_text(encoding="utf-8"))
 
     assert page["`gateway dead list`"] == set(letter)
@@ -314,6 +342,7 @@ def test_the_page_on_documents_names_exactly_their_members(desk: Desk) -> None:
     assert page["`gateway dead redrive`"] == set(tried)
     assert page["`gateway deliveries list`"] == set(waiting)
     assert page["`gateway targets`"] == set(targets)
+    assert page["`gateway held list`"] == set(held)
 
 
 def members(page: str) -> dict[str, set[str]]:

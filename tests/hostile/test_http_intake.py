@@ -362,7 +362,7 @@ def test_methods_that_are_not_meant_are_refused(sender: Sender, method: str) -> 
 def test_naughty_strings_never_break_the_interface(sender: Sender, test_data: Any) -> None:
     strings = json.loads((test_data / "hostile/strings/blns/blns.json").read_text(encoding="utf-8"))
     for text in strings:
-        file = File(b"x", text)
+        file = File(b"x", text, "text/plain")
         value = metadata(DATA, MEDIA_TYPE, [file])
         value["additionalReferenceInfo"]["senderReference"] = text
         answer = sender.post([meta(value), RIGHT[1], PartOf("attachment", b"x", filename=file.identifier)])

@@ -11,7 +11,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from intake_support import BOUNDARY, File, PartOf, Sender, body, code_of, metadata, parts_for, sample, sha512
+from intake_support import BOUNDARY, PDF, PNG, File, PartOf, Sender, body, code_of, metadata, parts_for, sample, sha512
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 DATA, MEDIA_TYPE = sample()
-FILES = [File(b"one", "eins.pdf"), File(bytes(range(256)), "zwei.png", "image/png")]
+FILES = [File(PDF + b"one", "eins.pdf"), File(PNG + bytes(range(256)), "zwei.png", "image/png")]
 RIGHT = parts_for(DATA, MEDIA_TYPE, FILES)
 BODY = body(RIGHT)
 QUICK = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
@@ -89,12 +89,12 @@ def test_only_every_part_exactly_once_is_accepted(sender: Sender, chosen: list[i
 @QUICK
 @given(name=st.text(max_size=300), content=st.binary(max_size=300))
 def test_any_attachment_is_kept_exactly_or_refused_whole(sender: Sender, name: str, content: bytes) -> None:
-    file = File(content, name)
+    file = File(PDF + content, name)
     value = metadata(DATA, MEDIA_TYPE, [file])
     before = sender.stored()
     answer = sender.post(
         [
-            PartOf("attachment", content, filename=file.identifier),
+            PartOf("attachment", file.content, filename=file.identifier),
             PartOf("data", DATA, MEDIA_TYPE),
             PartOf("metadata", json.dumps(value).encode(), "application/json"),
         ]
@@ -105,7 +105,7 @@ def test_any_attachment_is_kept_exactly_or_refused_whole(sender: Sender, name: s
         return
     submission, _ = sender.gateway.store.submission(answer.json()["submissionId"])
     (attachment,) = submission.attachments
-    assert (attachment.filename, attachment.part.sha512) == (name, sha512(content))
+    assert (attachment.filename, attachment.part.sha512) == (name, sha512(file.content))
 
 
 @QUICK

@@ -19,14 +19,14 @@ from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
 from gateway.delivery.words import CLASSES, REMEDIES, STATES, explain
-from gateway.packages.forms import AcceptsForm, ClientForm, RetryForm, ServiceForm, TargetForm
+from gateway.packages.forms import AcceptsForm, AttachmentsForm, ClientForm, RetryForm, ServiceForm, TargetForm
 from gateway.store.records import DeadLetterState
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "reference"
 _CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
 _OURS = re.compile(
-    r"(?:xml|json|text|media_type|codelist|convention|fim|schemas?|schematron|metadata|config|mapping|service|sample)\.[a-z_]+"
+    r"(?:attachment|xml|json|text|media_type|codelist|convention|fim|schemas?|schematron|metadata|config|mapping|service|sample)\.[a-z_]+"
 )
 _WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
 _FILES = (".yaml", ".json", ".xml", ".lock")
@@ -62,6 +62,7 @@ _SHARED_BY_BOTH = {"repeat_mark", "success", "already_there"}
     [
         ("`services/NAME/service.yaml`", [own(ServiceForm)]),
         ("`accepts`", [own(AcceptsForm)]),
+        ("`attachments`", [own(AttachmentsForm)]),
         ("`targets/NAME/target.yaml`", [own(TargetForm) | {"when"}]),
         ("`retry`", [own(RetryForm)]),
         ("SOAP and REST", [own(HttpSettings, AdapterSettings) | _SHARED_BY_BOTH]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from intake_support import File, Sender, code_of, finish_deliveries, parts_for, sample
+from intake_support import PDF, File, Sender, code_of, finish_deliveries, parts_for, sample
 
 EVIDENCE = File(b"%PDF-1.7 " * 300_000, "Nachweis über 2 Hunde (Kopie).pdf")
 
@@ -74,7 +74,7 @@ def test_a_department_sees_the_state_of_its_own_cases(sender: Sender, accepted: 
 
 def test_erased_content_is_gone_and_says_so(sender: Sender) -> None:
     data, media_type = sample("exemption-with-evidence-xml")
-    submission_id = sender.post(parts_for(data, media_type, [File(b"x")])).json()["submissionId"]
+    submission_id = sender.post(parts_for(data, media_type, [File(PDF)])).json()["submissionId"]
     store = sender.gateway.store
     finish_deliveries(sender.gateway, submission_id)
     store.erase(submission_id, actor="test", reason="its time is over").result()

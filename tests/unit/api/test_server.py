@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from intake_support import BOUNDARY, CANARY, LIMITS, File, Sender, body, open_sender, parts_for, sample
+from intake_support import BOUNDARY, CANARY, LIMITS, PDF, File, Sender, body, open_sender, parts_for, sample
 
 from gateway import pipeline
 from gateway.api.app import create_app
@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
                 yield Server(sender, port)
 
 
-WHOLE = body(parts_for(*sample(), [File(b"x" * 300_000)]))
+WHOLE = body(parts_for(*sample(), [File(PDF + b"x" * 300_000)]))
 
 
 def length(content: bytes) -> bytes:
@@ -204,7 +204,7 @@ def test_a_body_that_comes_in_drops_is_cut_off(server: Server) -> None:
 def test_a_sender_that_vanishes_half_way_leaves_nothing(server: Server) -> None:
     before = server.sender.stored()
     data, media_type = sample()
-    large = body(parts_for(data, media_type, [File(CANARY.encode() * 90_000)]))
+    large = body(parts_for(data, media_type, [File(PDF + CANARY.encode() * 90_000)]))
     with server.connect() as connection:
         connection.sendall(server.post(length(large)) + large[:-100])
     until = time.monotonic() + PATIENCE

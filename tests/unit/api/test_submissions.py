@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import permutations
 
 import pytest
-from intake_support import LEIKA, File, PartOf, Sender, code_of, finish_deliveries, parts_for, sample
+from intake_support import LEIKA, PDF, PNG, File, PartOf, Sender, code_of, finish_deliveries, parts_for, sample
 
 
 def test_a_valid_submission_is_accepted_with_a_place_to_ask_about_it(sender: Sender) -> None:
@@ -26,7 +26,7 @@ def test_a_valid_submission_is_accepted_with_a_place_to_ask_about_it(sender: Sen
 def test_what_is_stored_is_byte_for_byte_what_was_sent(sender: Sender) -> None:
     data, media_type = sample("one-dog-xml")
     data = data.rstrip(b"\n") + b"\r\n \n"
-    file = File(bytes(range(256)) * 7000, "Übersicht.pdf")
+    file = File(PDF + bytes(range(256)) * 7000, "Übersicht.pdf")
     accepted = sender.post(parts_for(data, media_type, [file])).json()
     store = sender.gateway.store
     assert b"".join(store.read_part(accepted["submissionId"], "data")) == data
@@ -42,7 +42,7 @@ def test_parts_may_come_in_any_order_and_attachments_by_id_or_name(
     sender: Sender, order: tuple[int, ...], by: str
 ) -> None:
     data, media_type = sample()
-    files = [File(b"first", "eins.pdf"), File(b"second", "zwei.png", "image/png")]
+    files = [File(PDF + b"first", "eins.pdf"), File(PNG + b"second", "zwei.png", "image/png")]
     parts = parts_for(data, media_type, files)
     parts[2:] = [replace(part, filename=getattr(file, by)) for part, file in zip(parts[2:], files, strict=True)]
     answer = sender.post([parts[i] for i in order])
@@ -51,7 +51,7 @@ def test_parts_may_come_in_any_order_and_attachments_by_id_or_name(
     contents = [
         b"".join(sender.gateway.store.read_part(submission.submission_id, a.part.name)) for a in submission.attachments
     ]
-    assert contents == [b"first", b"second"]
+    assert contents == [file.content for file in files]
 
 
 def test_metadata_1_0_carry_the_service_themselves(sender: Sender) -> None:
@@ -157,7 +157,7 @@ def test_every_answer_carries_the_security_headers(sender: Sender) -> None:
 
 def test_an_attachment_larger_than_a_chunk_survives_beside_its_metadata(sender: Sender) -> None:
     data, media_type = sample()
-    file = File(b"\x00\xff" * 900_000)
+    file = File(PDF + b"\x00\xff" * 900_000)
     parts: list[PartOf] = parts_for(data, media_type, [file])
     accepted = sender.post([parts[2], parts[1], parts[0]]).json()
     submission, _ = sender.gateway.store.submission(accepted["submissionId"])

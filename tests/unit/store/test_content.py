@@ -61,7 +61,7 @@ def read(world: World, submission_id: str, name: str = "attachment:a") -> bytes:
 @given(st.lists(st.binary(max_size=200), max_size=8), st.integers(1, 64))
 @settings(max_examples=60, deadline=None)
 def test_any_bytes_in_any_pieces_come_back_with_their_size_and_hash(pieces: list[bytes], chunk: int) -> None:
-    content = ContentWriter("s", KEYS, lambda _: None, lambda _: None)
+    content = ContentWriter("s", KEYS, lambda _: None, lambda _: None, lambda *_: None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.store.content.CHUNK_BYTES", chunk)
         writer = content.part("data", "text/plain")
@@ -385,7 +385,7 @@ def test_a_database_is_not_opened_with_other_keys_than_its_own(world: World, key
 def test_unwrapped_keys_and_plaintext_are_not_part_of_what_is_written() -> None:
     spilled: list[SealedContent] = []
     remember: Callable[[SealedContent], Any] = spilled.append
-    content = ContentWriter("s", KEYS, remember, lambda _: None, spill_bytes=0)
+    content = ContentWriter("s", KEYS, remember, lambda _: None, lambda *_: None, spill_bytes=0)
 
     content.write_part("data", "text/xml", CANARY.encode() * 10)
 
