@@ -33,6 +33,7 @@ from gateway.delivery.ladder import again
 from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
+from gateway.packages.ruling import judged_by_service
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
@@ -103,7 +104,15 @@ def check(gateway: Gateway, submission: Submission) -> Checked:
     Raises Refused for what is always refused: unreadable (400), unknown service or schema (422).
     """
     service, accepts = find_service(gateway, submission)
-    judgement = judge(gateway, submission, accepts)
+    judgement = judged_by_service(
+        service,
+        accepts,
+        gateway.checker,
+        submission.data,
+        submission.media_type,
+        judge(gateway, submission, accepts),
+        gateway.packages.stage,
+    )
     return Checked(
         service=service.name,
         department=service.department,

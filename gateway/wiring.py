@@ -122,7 +122,7 @@ def load_packages(settings: Settings) -> tuple[Registry, Packages]:
         if not settings.services or own.parent.name in settings.services:
             registry.import_path(own)
     changes = overlay(settings.targets, settings.file)
-    return registry, Packages.load(folders, registry, only=settings.services, changes=changes)
+    return registry, Packages.load(folders, registry, only=settings.services, changes=changes, stage=settings.stage)
 
 
 def build_adapters(packages: Packages) -> dict[str, Adapter]:
