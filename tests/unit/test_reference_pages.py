@@ -19,7 +19,16 @@ from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
 from gateway.delivery.words import CLASSES, REMEDIES, STATES, explain
-from gateway.packages.forms import AcceptsForm, AttachmentsForm, ClientForm, RetryForm, ServiceForm, TargetForm
+from gateway.packages.forms import (
+    AcceptsForm,
+    AttachmentsForm,
+    ClientForm,
+    RetryForm,
+    RuleForm,
+    ServiceForm,
+    TargetForm,
+)
+from gateway.packages.rule_files import CONDITIONS
 from gateway.store.records import DeadLetterState
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +71,7 @@ _SHARED_BY_BOTH = {"repeat_mark", "success", "already_there"}
     [
         ("`services/NAME/service.yaml`", [own(ServiceForm)]),
         ("`accepts`", [own(AcceptsForm)]),
+        ("`rules`", [own(RuleForm) | set(CONDITIONS)]),
         ("`attachments`", [own(AttachmentsForm)]),
         ("`targets/NAME/target.yaml`", [own(TargetForm) | {"when"}]),
         ("`retry`", [own(RetryForm)]),
