@@ -355,7 +355,8 @@ def work_for_ever() -> None:
         connection.commit()
         key = AESGCM(WRAPPING.decrypt(row[0][:12], row[0][12:], submission.encode()))
         data = key.decrypt(row[1][:12], row[1][12:], f"{submission}\x00data\x000\x00final".encode())
-        body = request_of(delivery, row[4].replace("+00:00", "Z"), parsed(data))
+        received_at = datetime.fromisoformat(str(row[4])).astimezone(UTC)  # SQLite gives a text, PostgreSQL a moment
+        body = request_of(delivery, received_at.isoformat().replace("+00:00", "Z"), parsed(data))
         assert schema.validate(parsed(body)[0][0])
         begun = begin_rows(delivery, submission, (row[2], row[3]), hashlib.sha256(body).hexdigest())
         on_disk(begun)
