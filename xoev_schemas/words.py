@@ -14,6 +14,10 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
         "An dieser Stelle fehlt eine Pflichtangabe{expected_de}.",
         "Something required is missing here{expected_en}.",
     ),
+    "schema.wrong_order": (
+        "Die Angabe {name} steht zu spät; die richtige Reihenfolge ist: {allowed}.",
+        "{name} stands too late; the right order is: {allowed}.",
+    ),
     "schema.unexpected_element": (
         "Die Angabe {name} ist hier nicht erlaubt{expected_de}.",
         "{name} is not allowed here{expected_en}.",
@@ -62,6 +66,7 @@ _REMEDIES: Mapping[str, Text] = {
     "schema.missing_element": Text(
         "Ergänzen Sie die Angabe oder stellen Sie die Reihenfolge richtig.", "Add it, or mend the order."
     ),
+    "schema.wrong_order": Text("Setzen Sie die Angabe an die genannte Stelle.", "Move it to the place named."),
     "schema.unexpected_element": Text(
         "Entfernen Sie die Angabe oder setzen Sie sie an die richtige Stelle.", "Remove it, or move it to its place."
     ),
@@ -97,6 +102,7 @@ def schema_finding(
         "name": name if title is None else f"„{title}“ ({name})",
         "expected_de": f"; erwartet wird: {allowed}" if allowed else "",
         "expected_en": f"; expected: {allowed}" if allowed else "",
+        "allowed": allowed or "",
     }
     return Finding(
         code=code,

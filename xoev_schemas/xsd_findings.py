@@ -8,7 +8,7 @@ value and states the schema's expectation.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, cast
 
 from lxml import etree
 
@@ -80,6 +80,9 @@ def _finding(entry: Any, places: Places, names: Names, index: SchemaIndex, sourc
     attribute = _attribute(entry)
     first = places.position(element)[0] == 1
     code = _code(entry, element, attribute, index if first else None)
+    late = _stands_late(entry, element) if code == "schema.missing_element" else None
+    if late is not None:
+        return _wrong_order(late, element, places, index, source)
     name = names.shown(attribute) if attribute else names.of(element)
     finding = schema_finding(
         code,
@@ -124,6 +127,28 @@ def _content_code(message: str, element: etree._Element, index: SchemaIndex | No
     if index and local not in names and index.are_siblings(local, names):
         return "schema.missing_element"
     return "schema.unexpected_element"
+
+
+def _stands_late(entry: Any, element: etree._Element) -> etree._Element | None:
+    """What is missing before an element, where it stands among the siblings behind it."""
+    expected = set(_qualified_names(entry.message)) if "Missing child element(s)" not in entry.message else set()
+    return next(element.itersiblings(*expected), None) if expected else None
+
+
+def _wrong_order(
+    late: etree._Element, element: etree._Element, places: Places, index: SchemaIndex, source: str
+) -> Finding:
+    """late: what belongs before `element`; both are names of the schema."""
+    order = [_with_title(etree.QName(one).localname, index) for one in (late, element)]
+    return schema_finding(
+        "schema.wrong_order",
+        name=etree.QName(late).localname,
+        title=index.title(etree.QName(late).localname),
+        path=places.path(late),
+        line=cast("int | None", late.sourceline),  # the stubs say float
+        allowed=" → ".join(order),
+        source=source,
+    )
 
 
 def _qualified_names(message: str) -> list[str]:

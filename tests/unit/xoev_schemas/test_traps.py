@@ -211,6 +211,22 @@ def test_a_finding_is_short_whatever_the_value_and_the_pattern_are(
     assert "Gr" + "o\u0308" not in written
 
 
+def test_what_stands_too_late_is_not_called_missing(everything: Checker, valid: bytes) -> None:
+    # Given a reference that stands behind the applicant instead of before
+    start, end = valid.index(b"  <xbau:referenzAntragsservice>"), valid.index(b"  <xbau:antragsteller>")
+    behind = valid.index(b"  <xbau:bauvorhaben>")
+    data = valid[:start] + valid[end:behind] + valid[start:end] + valid[behind:]
+
+    # When it is judged
+    [finding] = errors(everything.check(data, "text/xml"))
+
+    # Then the finding stands where the reference stands, and says where it belongs
+    assert finding.code == "schema.wrong_order"
+    assert finding.path == "/baugenehmigung.antrag.0200/referenzAntragsservice"
+    assert finding.line == data[: data.index(b"  <xbau:referenzAntragsservice>")].count(b"\n") + 1
+    assert finding.allowed == "referenzAntragsservice → antragsteller"
+
+
 def test_findings_come_in_the_order_of_the_layers(everything: Checker, valid: bytes) -> None:
     # Given a message with a fault for each layer that needs no other one to be right
     data = changed(valid, "bauvorhaben>", "vorhaben>")
