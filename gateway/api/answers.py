@@ -13,6 +13,7 @@ from gateway.store import Accepted, SubmissionView
 
 if TYPE_CHECKING:
     from gateway.services import Service
+    from gateway.settings import Limits
 
 
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -79,11 +80,12 @@ def all_delivered(view: SubmissionView) -> bool:
     return view.final and "delivered" in states and states <= {"delivered", "skipped"}
 
 
-def service_document(service: Service) -> dict[str, Any]:
-    """A service that takes submissions now, as a portal sees it.
+def service_document(service: Service, limits: Limits) -> dict[str, Any]:
+    """A service that takes submissions now, as a portal sees it. limits: the installation's, where its own are wider.
 
     onInvalid: what becomes of data that is not valid, when it comes over REST.
     """
+    rules = service.attachments
     return {
         "name": service.name,
         "title": service.title,
@@ -93,4 +95,9 @@ def service_document(service: Service) -> dict[str, Any]:
             for accepts in service.accepts
         ],
         "onInvalid": service.on_invalid["rest"],
+        "attachments": {
+            "allow": list(rules.allow),
+            "maxBytes": min(rules.max_bytes or limits.attachment_bytes, limits.attachment_bytes),
+            "maxCount": limits.attachments if rules.max_count is None else min(rules.max_count, limits.attachments),
+        },
     }

@@ -27,7 +27,7 @@ async def services(request: Request) -> Response:
     api = api_of(request)
     client = await api.portal(request)
     own = open_to(client, api.gateway.packages.services.values())
-    return json_response({"services": [service_document(service) for service in own]})
+    return json_response({"services": [service_document(service, api.gateway.settings.limits) for service in own]})
 
 
 @router.post("/v1/validate", **openapi.VALIDATE)

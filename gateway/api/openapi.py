@@ -275,12 +275,18 @@ SCHEMAS: Description = {
     ),
     "Matter": _object("caseId submissions", caseId=_STRING, submissions={"type": "array", "items": _ref("Status")}),
     "Service": _object(
-        "name title identifiers schemas onInvalid",
+        "name title identifiers schemas onInvalid attachments",
         name=_STRING,
         title=_STRING,
         identifiers={"type": "array", "items": _STRING},
         schemas={"type": "array", "items": _object("schema from", schema=_STRING, **{"from": _NULLABLE})},
         onInvalid={"enum": ["reject", "clarify", "deliver_with_findings"]},
+        attachments=_object(
+            "allow maxBytes maxCount",
+            allow={"type": "array", "items": _STRING},
+            maxBytes={"type": "integer"},
+            maxCount={"type": "integer"},
+        ),
     ),
     "Services": _object("services", services={"type": "array", "items": _ref("Service")}),
     "Verdict": _object(

@@ -26,6 +26,9 @@ def test_a_portal_sees_what_it_may_send(sender: Sender) -> None:
     (service,) = sender.get("/v1/services").json()["services"]
     assert (service["name"], service["identifiers"], service["onInvalid"]) == (SERVICE, [LEIKA], "reject")
     assert service["schemas"] == [{"schema": SCHEMA, "from": None}]
+    allowed = service["attachments"]
+    assert "application/pdf" in allowed["allow"]
+    assert (allowed["maxBytes"], allowed["maxCount"]) == (LIMITS.attachment_bytes, LIMITS.attachments)
     assert sender.get("/v1/services", "narrow").json() == {"services": []}
 
 

@@ -9,6 +9,8 @@ import zipfile
 from collections.abc import Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.attachments import kinds
 from gateway.attachments.kinds import Kind, Sniffer, agrees, normalise, type_by_ending
@@ -122,6 +124,16 @@ def test_macros_and_script_are_seen_wherever_a_chunk_ends(content: bytes, step: 
 )
 def test_what_has_neither_is_not_called_active(content: bytes) -> None:
     assert not sniff(content).active
+
+
+@given(content=st.sampled_from([content for content, _ in CONTENTS]), changes=st.data())
+@settings(max_examples=300, deadline=None)
+def test_whatever_is_damaged_has_some_kind(content: bytes, changes: st.DataObject) -> None:
+    damaged = bytearray(content)
+    for place, byte in changes.draw(st.lists(st.tuples(st.integers(0, len(content)), st.integers(0, 255)), max_size=8)):
+        damaged[place : place + 1] = bytes([byte])
+    cut = changes.draw(st.integers(0, len(damaged)))
+    assert "/" in sniff(bytes(damaged[:cut])).media_type
 
 
 def test_a_zip_bomb_is_not_unpacked() -> None:
