@@ -74,13 +74,16 @@ def judge(
         judgement = checker.check(data, media_type, ref)
     except Unreadable as error:
         return Verdict(False, False, None, None, tuple(error.findings))
-    if not judgement.standard or (schema and ref is None):
-        return Verdict(None, False, None, None, (_not_installed(registry, named=schema is not None),))
+    if schema and ref is None:
+        return Verdict(None, False, None, None, (_not_installed(registry, named=True),))
+    if not judgement.standard:
+        told = located(judgement.findings, data, media_type) or [_not_installed(registry, named=False)]
+        return Verdict(None, False, None, None, tuple(told))
     if judgement.valid is None:
         return Verdict(None, False, judgement.standard, judgement.message or None, tuple(judgement.findings))
     accepted, findings = _services_say(packages, checker, data, media_type, judgement, client, today)
-    told = tuple(located(findings, data, media_type))
-    return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, told)
+    told = located(findings, data, media_type)
+    return Verdict(judgement.valid, accepted, judgement.standard, judgement.message or None, tuple(told))
 
 
 def _services_say(

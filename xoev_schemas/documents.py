@@ -23,6 +23,7 @@ from typing import Any, NoReturn, cast
 from lxml import etree
 
 from xoev_schemas.findings import Finding, Text
+from xoev_schemas.well_formed import reason, reason_of_expat
 
 XINCLUDE = b"http://www.w3.org/2001/XInclude"
 NAME_LENGTH = 256
@@ -222,7 +223,7 @@ def _count_while_streaming(data: bytes, limits: Limits) -> None:
     try:
         expat.Parse(data, True)
     except ExpatError as error:
-        raise _not_well_formed(error.lineno, error.offset + 1) from None
+        raise _not_well_formed(error.lineno, error.offset + 1, reason_of_expat(error.code)) from None
 
 
 class _Counter:
@@ -317,21 +318,11 @@ def _syntax_error(error: etree.XMLSyntaxError) -> Unreadable:
         return _too_deep("xml.too_deep", 256, line)
     if "too long" in (error.msg or "") or "Huge" in (error.msg or ""):
         return _too_large("xml.too_large", 10_000_000)
-    return _not_well_formed(line, column)
+    return _not_well_formed(line, column, reason(code))
 
 
-def _not_well_formed(line: int | None, column: int | None) -> Unreadable:
-    # The parser's own message may quote the document (entity names, unclosed text): it is not repeated.
-    return _unreadable(
-        "xml.not_well_formed",
-        Text(
-            "Die Nachricht ist kein wohlgeformtes XML; sie ist an dieser Stelle fehlerhaft oder abgeschnitten.",
-            "The message is not well-formed XML; at this place it is faulty or cut off.",
-        ),
-        Text("Prüfen Sie die Erzeugung der Nachricht.", "Check how the message is produced."),
-        line=line or None,
-        column=column or None,
-    )
+def _not_well_formed(line: int | None, column: int | None, words: tuple[Text, Text]) -> Unreadable:
+    return _unreadable("xml.not_well_formed", *words, line=line or None, column=column or None)
 
 
 # --- JSON --------------------------------------------------------------------------------------------------------

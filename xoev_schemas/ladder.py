@@ -17,7 +17,9 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, cast, get_args
+
+from lxml import etree
 
 from xoev_schemas.codelists import codelist_findings
 from xoev_schemas.conventions import convention_findings, without_repetitions
@@ -29,7 +31,7 @@ from xoev_schemas.findings import Finding, Layer, Text, has_errors
 from xoev_schemas.places import Names, Places
 from xoev_schemas.registry import Registry
 from xoev_schemas.schematron import SchematronFailure, exhausted, schematron_findings
-from xoev_schemas.standards import Judgement, SchemaRef
+from xoev_schemas.standards import Judgement, SchemaRef, without_version
 from xoev_schemas.text import normal_form_findings
 from xoev_schemas.workers import WorkerKilled, Workers
 
@@ -66,7 +68,8 @@ class Checker:
         """Judge a message by every layer. All findings, layer by layer, in document order.
 
         ref: the message to judge by; None = what the data says it is. Where nothing installed fits, `valid` is None and
-        `standard` empty. Raises Unreadable for what cannot be read, RegistryDamaged.
+        `standard` empty; if the message is known in another version, a finding says which. Raises Unreadable for what
+        cannot be read, RegistryDamaged.
         """
         if len(data) > LARGE:
             return self._in_a_process(data, media_type, ref)
@@ -125,7 +128,8 @@ def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef |
     """
     ref = ref or registry.recognise(document)
     if ref is None:
-        return Judgement(None, "", "", [])
+        other = _other_version(registry, document) if isinstance(document, XmlDocument) else None
+        return Judgement(None, "", "", [other] if other else [])
     judgement = registry.validate(document, ref)
     if judgement.valid is None:
         return judgement
@@ -139,6 +143,37 @@ def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef |
         more += [note for note in [unevaluated_rules(model)] if note]
         judgement = replace(judgement, findings=explain(judgement.findings, model))
     return with_findings(judgement, more)
+
+
+def _other_version(registry: Registry, document: XmlDocument) -> Finding | None:
+    """Where what is installed has a message of that name in another namespace, or a FIM schema in another version."""
+    message = without_version(str(etree.QName(document.root).localname))
+    known = sorted(
+        f'{name} xmlns="{namespace}" ({standard.ref})'
+        for standard in registry.standards()
+        for schema in standard.schemas
+        for namespace, name in schema.messages
+        if schema.kind == "xsd" and not standard.variant and without_version(name) == message
+    )
+    if not known:
+        return None
+    return Finding(
+        "schema.version_not_installed",
+        "warning",
+        "schema",
+        Text(
+            "Diese Nachricht ist hier in anderer Version oder mit anderem Namensraum bekannt; sie wurde nicht geprüft.",
+            "This message is known here in another version, or by another namespace; it was not judged.",
+        ),
+        line=cast("int | None", document.root.sourceline),  # the stubs say float
+        allowed=", ".join(known),
+        remedy=Text(
+            "Senden Sie die Nachricht in einer installierten Version, mit deren Wurzelelement und Namensraum, oder "
+            "lassen Sie Ihre Version einspielen: gateway schemas import PFAD.",
+            "Send the message in a version that is installed, with its root element and namespace, or have yours "
+            "imported: gateway schemas import PATH.",
+        ),
+    )
 
 
 def _xoev(

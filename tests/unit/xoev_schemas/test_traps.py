@@ -90,6 +90,11 @@ def test_a_namespace_that_only_looks_like_an_installed_one_is_not_judged(
     judgement = everything.check(changed(valid, "xbau/2/6", other), "text/xml")
 
     assert (judgement.valid, judgement.standard) == (None, "")
+    [finding] = judgement.findings
+    assert finding.code == "schema.version_not_installed"
+    assert 'baugenehmigung.antrag.0200 xmlns="http://www.xleitstelle.de/xbau/2/6" (xoev:xbau/2.6)' in str(
+        finding.allowed
+    )
 
 
 def test_a_version_that_disagrees_with_the_namespace_is_an_error_and_changes_no_schema(
@@ -159,6 +164,32 @@ def test_a_doctype_is_fine_in_a_schema_and_refused_in_a_message(test_data: Path)
     with pytest.raises(Unreadable) as refusal:
         parse(published, "text/xml")
     assert [finding.code for finding in refusal.value.findings] == ["xml.doctype"]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<a>Geheim & Co</a>", "plain character"),
+        (b"<a>5 < 6 Geheim</a>", "plain character"),
+        (b"<a>&Geheim;</a>", "named character"),
+        (b"<a><Geheim></a>", "closed by another name"),
+        (b"<a>Geheim", "before all of its elements"),
+        (b'<a b="Geheim', "before all of its elements"),
+        (b"<a>\x02Geheim</a>", "control character"),
+        (b"<geheim:a/>", "prefix"),
+        (b"<a Geheim='1' Geheim='2'/>", "same attribute twice"),
+        (b"<a/>Geheim", "behind the end"),
+        (b"Geheim", "does not begin"),
+        (b"<a Geheim=1/>", "faulty or cut off"),
+    ],
+)
+def test_why_a_message_is_not_well_formed_is_said_without_repeating_it(data: bytes, words: str) -> None:
+    with pytest.raises(Unreadable) as refusal:
+        parse(data, "text/xml")
+
+    [finding] = refusal.value.findings
+    assert words in finding.text.en
+    assert "geheim" not in str(finding.as_dict()).lower()
 
 
 def test_a_json_schema_with_the_generators_trailing_commas_is_refused_with_its_file(tmp_path: Path) -> None:
