@@ -68,9 +68,22 @@ class OutcomeUnknown(DeliveryError):
         super().__init__(code, failure="unknown_outcome", detail=detail)
 
 
+class InProgress(OutcomeUnknown):
+    """The target has taken it and will say later what came of it. Who cannot follow takes it for an unknown outcome.
+
+    ticket: what `Follows.follow` needs to ask; may hold personal data: stored encrypted, never logged.
+    ask_after: seconds after which the target wants to be asked, or None.
+    """
+
+    def __init__(self, code: str, *, ticket: str, ask_after: float | None = None, detail: str = "") -> None:
+        super().__init__(code, detail=detail)
+        self.ticket = ticket
+        self.ask_after = ask_after
+
+
 @dataclass(frozen=True, slots=True)
 class RequestAttachment:
-    """An attachment as a target gets it. `chunks()` may be called once per attempt and streams the plaintext."""
+    """An attachment as a target gets it. Each call of `chunks()` streams the plaintext from its start."""
 
     attachment_id: str
     filename: str
@@ -174,6 +187,31 @@ class Previews(Protocol):
 
     def preview(self, request: Request) -> Preview:
         """As `deliver` would send it now, built and checked the same way. No network. Raises Permanent."""
+        ...
+
+
+@runtime_checkable
+class Follows(Protocol):
+    """What an adapter may be besides: one whose target takes a case first and says later what came of it."""
+
+    def follow(self, ticket: str) -> Receipt:
+        """What came of the case that `deliver` left in progress under this ticket.
+
+        Raises InProgress (not yet), Retryable (it could not be asked now), Permanent (`rejected_by_target`: refused in
+        the end; other classes: it cannot be asked so), OutcomeUnknown (the ticket leads nowhere any more).
+        """
+        ...
+
+
+@runtime_checkable
+class ServesContract(Protocol):
+    """What an adapter may be besides: one that can hold its description against the one that the target serves."""
+
+    def compare_contract(self) -> list[Finding] | None:
+        """What the target's own description says otherwise than the one we check by; None when it serves none.
+
+        Raises the three errors when it could not be fetched.
+        """
         ...
 
 

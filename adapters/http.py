@@ -9,17 +9,21 @@ from __future__ import annotations
 import email.utils
 import logging
 import re
+import secrets
 import socket
 import ssl
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
-from urllib.parse import urlsplit
+from typing import Annotated, Protocol, TypeVar
+from urllib.parse import urlencode, urlsplit
 
 import httpx
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import pkcs12
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapters import deadline
@@ -58,8 +62,8 @@ HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 class TlsSettings(BaseModel):
-    """ca_bundle: PEM of the authorities believed (default: the system's). client_certificate, client_key: PEM; paths
-    from the target's folder.
+    """ca_bundle: PEM of the authorities believed (default: the system's). client_certificate, client_key: PEM, or
+    PKCS#12 with both in one file (`.p12`, `.pfx`); paths from the target's folder.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,6 +120,15 @@ class Answer:
         return self.body[:65536].decode("utf-8", errors="replace")
 
 
+class Streamed(Protocol):
+    """A body that is made while it is sent. size: in bytes, known before. Each iteration gives the same bytes."""
+
+    @property
+    def size(self) -> int: ...
+
+    def __iter__(self) -> Iterator[bytes]: ...
+
+
 class HttpConnection:
     """Connections to one target. Thread-safe: httpx's pool is, and every exchange keeps its own state.
 
@@ -146,26 +159,30 @@ class HttpConnection:
             **settings.headers,
         }
 
-    def send(self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"") -> Answer:
+    def send(
+        self, method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes | Streamed = b""
+    ) -> Answer:
         """One request, authorised; a 401 leads to one more with a fresh token where there is one. Any HTTP answer is
         returned.
 
         Raises Retryable, Permanent or OutcomeUnknown when there is none.
         """
         given = headers or {}
+        url = _with_query(url, self._auth.query())
         with deadline.exchange(self._timeout):
             answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
             if answer.status == 401 and self._auth.renew():
                 answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
         return answer
 
-    def preview(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Preview:
+    def preview(self, method: str, url: str, headers: Mapping[str, str], content: bytes | Streamed) -> Preview:
         """What `send` would send. What `target.yaml` puts into `headers` may be a secret as well as `auth` is."""
         request = self._request(method, url, {**headers, **self._auth.masked()}, content)
         hidden = {name.lower() for name in self._settings.headers} - {name.lower() for name in headers}
         sent = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
         shown = {name: MASKED if name.lower() in hidden else value for name, value in sent}
-        return Preview(method, url, shown, content)
+        body = content if isinstance(content, bytes) else b"".join(content)
+        return Preview(method, _with_query(url, dict.fromkeys(self._auth.query(), MASKED)), shown, body)
 
     def knock(self, url: str) -> None:
         """Is somebody there who knows us? Any answer will do but a refusal of our credentials or "not now".
@@ -186,7 +203,7 @@ class HttpConnection:
     def close(self) -> None:
         self._transport.close()
 
-    def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> Answer:
+    def _exchange(self, method: str, url: str, headers: Mapping[str, str], content: bytes | Streamed) -> Answer:
         with deadline.continued(self._timeout) as wire:
             try:
                 request = self._request(method, url, headers, content)
@@ -195,9 +212,11 @@ class HttpConnection:
             except Exception as error:
                 raise wire_error(error, wire) from error
 
-    def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes) -> httpx.Request:
+    def _request(self, method: str, url: str, headers: Mapping[str, str], content: bytes | Streamed) -> httpx.Request:
         given = httpx.Headers(self._headers)
         given.update(headers)
+        if not isinstance(content, bytes):
+            given["Content-Length"] = str(content.size)  # old servers do not know chunks of unknown number
         given["Connection"] = "keep-alive" if self._settings.repeatable else "close"
         return httpx.Request(method, url, headers=given, content=content, extensions={"timeout": self._timeouts})
 
@@ -220,10 +239,40 @@ def ssl_context(tls: TlsSettings, folder: Path) -> ssl.SSLContext:
     """
     context = ssl.create_default_context(cafile=str(folder / tls.ca_bundle) if tls.ca_bundle else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if tls.client_certificate:
+    if tls.client_certificate and Path(tls.client_certificate).suffix.lower() in (".p12", ".pfx"):
+        _load_pkcs12(context, folder / tls.client_certificate, tls.client_key_password)
+    elif tls.client_certificate:
         key = str(folder / tls.client_key) if tls.client_key else None
         context.load_cert_chain(str(folder / tls.client_certificate), key, tls.client_key_password)
     return context
+
+
+def _load_pkcs12(context: ssl.SSLContext, file: Path, password: str | None) -> None:
+    """OpenSSL's Python interface reads PEM files only: one is made for a moment, its key under a password of that
+    moment. Raises OSError.
+    """
+    try:
+        key, certificate, chain = pkcs12.load_key_and_certificates(
+            file.read_bytes(), password.encode() if password is not None else None
+        )
+    except ValueError as error:
+        raise OSError(f"{file.name} is not PKCS#12, or its password is another one") from error
+    if certificate is None or key is None:
+        raise OSError(f"{file.name} holds no certificate with its key")
+    once = secrets.token_hex(16)
+    encryption = serialization.BestAvailableEncryption(once.encode())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    pem += b"".join(one.public_bytes(serialization.Encoding.PEM) for one in (certificate, *chain))
+    with tempfile.NamedTemporaryFile() as made:
+        made.write(pem)
+        made.flush()
+        context.load_cert_chain(made.name, password=once)
+
+
+def _with_query(url: str, query: Mapping[str, str]) -> str:
+    if not query:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
 
 
 # --- What a failure means -------------------------------------------------------------------------------------------

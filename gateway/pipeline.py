@@ -19,6 +19,8 @@ import structlog
 from adapters.base import (
     Adapter,
     DeliveryError,
+    Follows,
+    InProgress,
     OutcomeUnknown,
     Permanent,
     Receipt,
@@ -53,6 +55,9 @@ WORKER_DIED = "worker.died"
 
 PROBE_AGAIN = timedelta(seconds=60)
 """A target that cannot be asked now whether an attempt arrived is asked again after this long."""
+
+QUESTIONS_THIN_OUT = 20
+"""What a target works on is asked for after a twentieth of the time it took so far: 3 days are some 200 questions."""
 
 
 # ------------------------------------------------------------------------------------------- accept: portal → kept
@@ -206,7 +211,7 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     if claim.unfinished_attempt is not None and claim.delivery.state is DeliveryState.UNKNOWN:
         settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt)
     elif claim.unfinished_attempt is not None:
-        unknown(gateway, claim.delivery, target, claim.unfinished_attempt, WORKER_DIED, "")
+        unknown(gateway, claim.delivery, target, claim.unfinished_attempt, OutcomeUnknown(WORKER_DIED))
     elif claim.delivery.claims >= DEATHS_BEFORE_POISON:
         finish(gateway, claim.delivery, None, poison(claim.delivery.claims))
     else:
@@ -241,11 +246,11 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         # Wrong credentials say nothing about the case: the circuit opens, and the delivery waits for better ones.
         outcome = again(target.retry, error, **_round(gateway, delivery)) if error.failure == "auth" else dead(error)
     except OutcomeUnknown as error:
-        unknown(gateway, delivery, target, number, error.code, error.detail)
+        unknown(gateway, delivery, target, number, error)
         return
     except Exception as error:  # an adapter that breaks its promise may have sent: nobody can know
         log.exception("adapter.crashed", target=target.name, error=type(error).__name__)
-        unknown(gateway, delivery, target, number, "adapter.crashed", repr(error))
+        unknown(gateway, delivery, target, number, OutcomeUnknown("adapter.crashed", detail=repr(error)))
         return
     else:
         gateway.gates.report(target, None)
@@ -253,9 +258,14 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     finish(gateway, delivery, number, outcome)
 
 
-def unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int, code: str, detail: str) -> None:
+def unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int, error: OutcomeUnknown) -> None:
     """Sent, and nobody knows. A target that can be asked is asked a little later: it may still be at work on it."""
-    gateway.store.attempt_unknown(delivery, number, code, detail).result()
+    if isinstance(error, InProgress):
+        gateway.gates.report(target, None)  # it answered, and it took the case
+        gateway.store.attempt_unknown(delivery, number, error.code, error.detail, error.ticket).result()
+        gateway.store.ask_again(delivery, _next_question(gateway, delivery, error)).result()
+        return
+    gateway.store.attempt_unknown(delivery, number, error.code, error.detail).result()
     if target.has_probe:
         gateway.store.ask_again(delivery, gateway.clock() + gateway.probe_after).result()
     else:
@@ -264,8 +274,10 @@ def unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int, c
 
 def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int) -> None:
     """An attempt whose outcome nobody knows: ask the target; else repeat, marked, if allowed; else a person decides."""
-    outcome: Outcome | None
-    if target.has_probe:
+    outcome = follow(gateway, delivery, target, number)
+    if outcome is not None:
+        pass
+    elif target.has_probe:
         outcome = probe(gateway, delivery, target)
     elif target.repeatable:
         failed = OutcomeUnknown("outcome.unknown")
@@ -274,31 +286,76 @@ def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number:
         outcome = dead(OutcomeUnknown("outcome.unknown"))
     if isinstance(outcome, Wait) and (deaths := _deaths(gateway, delivery)) >= DEATHS_BEFORE_POISON:
         outcome = poison(deaths)  # another repeat would take the next worker with it, and bystanders' attempts
-    if outcome is None:
-        gateway.store.ask_again(delivery, gateway.clock() + PROBE_AGAIN).result()
+    if isinstance(outcome, AskLater):
+        gateway.store.ask_again(delivery, outcome.at).result()
         return
     gateway.store.resolve_unknown(delivery, number, outcome).result()
     notices.ended(gateway.metrics, delivery, outcome)
 
 
-def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | None:
-    """Did it arrive? Found = delivered. Surely not = again, marked all the same. None = it cannot be asked now:
-    later.
-    """
-    now = gateway.clock()
+@dataclass(frozen=True, slots=True)
+class AskLater:
+    """The target did not say yet, or could not be asked."""
+
+    at: datetime
+
+
+def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | AskLater:
+    """Did it arrive? Found = delivered. Surely not = again, marked all the same."""
     try:
         receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
     except Retryable as error:
         gateway.gates.report(target, error)
-        if now > delivery.first_due + timedelta(seconds=target.retry.give_up_after):
-            return dead(OutcomeUnknown("probe.gave_up"))
-        return None
+        return _ask_later(gateway, delivery, target, OutcomeUnknown("probe.gave_up"), PROBE_AGAIN)
     except DeliveryError:
         return dead(OutcomeUnknown("probe.impossible"))
     gateway.gates.report(target, None)
     if receipt is not None:
         return delivered(replace(receipt, already_there=True))
     return again(target.retry, OutcomeUnknown("probe.not_there"), **_round(gateway, delivery), possible_repeat=True)
+
+
+def follow(gateway: Gateway, delivery: Delivery, target: Target, number: int) -> Outcome | AskLater | None:
+    """What came of a case that the target took under a ticket. None: there is none, or it leads nowhere any more."""
+    adapter = gateway.adapters[target.name]
+    ticket = gateway.store.ticket(delivery, number) if isinstance(adapter, Follows) else None
+    if ticket is None or not isinstance(adapter, Follows):
+        return None
+    try:
+        receipt = adapter.follow(ticket)
+    except InProgress as error:
+        gateway.gates.report(target, None)
+        pause = _next_question(gateway, delivery, error) - gateway.clock()
+        return _ask_later(gateway, delivery, target, error, pause)
+    except OutcomeUnknown:
+        return None
+    except (Retryable, Permanent) as error:
+        gateway.gates.report(target, error)
+        if error.failure == "rejected_by_target":
+            return dead(error)
+        if isinstance(error, Retryable) or error.failure == "auth":  # credentials can be mended meanwhile
+            return _ask_later(gateway, delivery, target, OutcomeUnknown("probe.gave_up"), PROBE_AGAIN)
+        return dead(OutcomeUnknown("probe.impossible", detail=error.detail))
+    gateway.gates.report(target, None)
+    return delivered(receipt)
+
+
+def _next_question(gateway: Gateway, delivery: Delivery, error: InProgress) -> datetime:
+    """When the target wants to be asked; where it does not say, ever less often: what took an hour may take another."""
+    now = gateway.clock()
+    if error.ask_after is not None:
+        return now + timedelta(seconds=error.ask_after)
+    return now + max(gateway.probe_after, (now - delivery.first_due) / QUESTIONS_THIN_OUT)
+
+
+def _ask_later(
+    gateway: Gateway, delivery: Delivery, target: Target, given_up: OutcomeUnknown, pause: timedelta
+) -> Outcome | AskLater:
+    """given_up: what stands in the dead letter once the round's time is over."""
+    now = gateway.clock()
+    if now > delivery.first_due + timedelta(seconds=target.retry.give_up_after):
+        return dead(given_up)
+    return AskLater(now + pause)
 
 
 def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Outcome) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
-from gateway.errors import StoreUnavailable
+from gateway.errors import NotFound, StoreUnavailable
 from gateway.store import (
     announcements,
     circuits,
@@ -332,11 +332,21 @@ class Store:
         """The outcome of one turn. attempt None: it ended before an attempt was recorded."""
         return self._writer.submit(delivery.submission_id, lambda tx: work.finish(tx, delivery, attempt, outcome))
 
-    def attempt_unknown(self, delivery: Delivery, attempt: int, code: str, detail: str) -> Future[None]:
-        """delivering → unknown; nothing when it is unknown already."""
+    def attempt_unknown(
+        self, delivery: Delivery, attempt: int, code: str, detail: str, ticket: str | None = None
+    ) -> Future[None]:
+        """delivering → unknown; nothing when it is unknown already. ticket: kept with it, encrypted."""
         return self._writer.submit(
-            delivery.submission_id, lambda tx: work.attempt_unknown(tx, delivery, attempt, code, detail)
+            delivery.submission_id, lambda tx: work.attempt_unknown(tx, delivery, attempt, code, detail, ticket)
         )
+
+    def ticket(self, delivery: Delivery, attempt: int) -> str | None:
+        """Under which the target says what came of an attempt; None: it gave none."""
+        name = work.ticket_part(delivery.delivery_id, attempt)
+        try:
+            return b"".join(self.read_part(delivery.submission_id, name)).decode()
+        except NotFound:
+            return None
 
     def ask_again(self, delivery: Delivery, at: datetime) -> Future[None]:
         """unknown stays unknown: the target cannot be asked now, and is asked again at `at`."""

@@ -178,9 +178,12 @@ def finish(tx: Transaction, delivery: Delivery, attempt: int | None, outcome: Ou
         _store_outcome(change, current, outcome, f"{place}:{current.delivery_id}:")
 
 
-def attempt_unknown(tx: Transaction, delivery: Delivery, attempt: int, code: str, detail: str) -> None:
+def attempt_unknown(
+    tx: Transaction, delivery: Delivery, attempt: int, code: str, detail: str, ticket: str | None
+) -> None:
     """delivering → unknown: sent, and nobody knows. From here on every further request is marked as a possible repeat.
 
+    ticket: under which the target says later what came of it (`adapters.base.InProgress`).
     Does nothing when it is unknown already (a worker took over while the target was being asked).
     """
     with changing(tx, delivery.submission_id) as change:
@@ -201,6 +204,14 @@ def attempt_unknown(tx: Transaction, delivery: Delivery, attempt: int, code: str
         if detail:
             name = f"attempt:{attempt}:{delivery.delivery_id}:detail"
             add_part(tx, delivery.submission_id, name, "text/plain; charset=utf-8", detail.encode())
+        if ticket is not None:
+            name = ticket_part(delivery.delivery_id, attempt)
+            add_part(tx, delivery.submission_id, name, "text/plain; charset=utf-8", ticket.encode())
+
+
+def ticket_part(delivery_id: str, attempt: int) -> str:
+    """Name of the encrypted part that holds an attempt's ticket."""
+    return f"attempt:{attempt}:{delivery_id}:ticket"
 
 
 def ask_again(tx: Transaction, delivery: Delivery, at: datetime) -> None:
