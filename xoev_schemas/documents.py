@@ -98,7 +98,22 @@ def is_xml(media_type: str) -> bool:
 
 def text_of(element: etree._Element) -> str:
     """The whole text content of an element, children included; the only right way to read a value."""
+    if not len(element):
+        return element.text or ""  # nearly always, and a fifth of the time
     return "".join(map(str, element.itertext()))
+
+
+def is_literal(data: bytes) -> bool:
+    """Whether the texts of an XML message stand in its bytes as they are (but for `&lt;` and its like).
+
+    So it is unless comments, instructions or CDATA sections follow the root's beginning, or characters are written by
+    number. True lets a question about all texts be answered by a look at the bytes.
+    """
+    begins = _ROOT_BEGINS.match(data)
+    if begins is None or (b"&" in data and b"&#" in data):
+        return False
+    # One byte is found by memchr: `<!` itself, whose first half is everywhere, takes ten times as long.
+    return all(data.find(mark[1:], begins.end()) < 0 or mark not in data[begins.end() :] for mark in (b"<!", b"<?"))
 
 
 # --- XML ---------------------------------------------------------------------------------------------------------

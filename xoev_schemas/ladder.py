@@ -12,10 +12,9 @@ of a larger message, run in watched processes: what exhausts one of them costs n
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -109,13 +108,13 @@ class Checker:
         self, judgement: Judgement, data: bytes, place: Callable[[Sequence[SchematronFailure]], list[Finding]]
     ) -> Judgement:
         """With the standard's business rules. place: makes findings of what fails."""
-        stylesheets = self._registry.schematron(judgement.standard) if judgement.valid is not None else ()
-        if not stylesheets:
+        rules = self._registry.schematron(judgement.standard) if judgement.valid is not None else None
+        if rules is None:
             return judgement
         if not keeps_schema(judgement):
             return with_findings(judgement, [_rules_not_run(judgement.standard)])
         try:
-            failures = self._workers.schematron(_key(stylesheets), stylesheets, data)
+            failures = self._workers.schematron(rules.key, rules.each, data)
             return with_findings(judgement, place(failures)) if failures else judgement
         except WorkerKilled as error:
             return with_findings(judgement, [exhausted(error.reason, judgement.standard)])
@@ -135,12 +134,12 @@ def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef |
         return judgement
     standard = judgement.standard
     names = None if judgement.valid and isinstance(document, XmlDocument) else registry.names(standard)
-    more = list(_xoev(registry, document, judgement, names, now)) if isinstance(document, XmlDocument) else []
+    more = _xoev(registry, document, data, judgement, names, now) if isinstance(document, XmlDocument) else []
     more += normal_form_findings(document, data, reported=judgement.findings, names=names)
     model = registry.fim(standard)
     if model is not None:
         more += fim_codelist_findings(document, model, registry.code_lists())
-        more += [note for note in [unevaluated_rules(model)] if note]
+        more += filter(None, [unevaluated_rules(model)])
         judgement = replace(judgement, findings=explain(judgement.findings, model))
     return with_findings(judgement, more)
 
@@ -177,16 +176,15 @@ def _other_version(registry: Registry, document: XmlDocument) -> Finding | None:
 
 
 def _xoev(
-    registry: Registry, document: XmlDocument, judgement: Judgement, names: Names | None, now: datetime
-) -> Iterator[Finding]:
+    registry: Registry, document: XmlDocument, data: bytes, judgement: Judgement, names: Names | None, now: datetime
+) -> list[Finding]:
     """Code lists and conventions of an XML message."""
     ref, root = judgement.standard, document.root
     places = Places(root, names) if names else None
     enumerated = registry.enumerated_lists(ref)
     codes = codelist_findings(root, registry.code_lists(), ref, enumerated, judgement.findings, places)
-    yield from codes
     reported = [*judgement.findings, *codes]
-    yield from convention_findings(root, registry.standard(ref), now=now, reported=reported, names=names)
+    return codes + convention_findings(root, data, registry.standard(ref), now=now, reported=reported, names=names)
 
 
 def placed(failures: Sequence[SchematronFailure], standard: str, document: Document) -> list[Finding]:
@@ -243,10 +241,6 @@ def _exhausted(reason: str) -> Finding:
             "Send a smaller message, or have the limit raised.",
         ),
     )
-
-
-def _key(stylesheets: Sequence[bytes]) -> str:
-    return sha256(b"\0".join(stylesheets)).hexdigest()
 
 
 # --- in a worker process -------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -18,6 +19,14 @@ from xoev_schemas.model import SchemaModel, json_model, xsd_model
 from xoev_schemas.schematron import compile_schematron
 from xoev_schemas.standards import Schema, Standard
 from xoev_schemas.xsd import XsdSource
+
+
+@dataclass(frozen=True, slots=True)
+class Stylesheets:
+    """A standard's Schematron rules as stylesheets. key: their digest. each: in the order in which they are run."""
+
+    key: str
+    each: Sequence[bytes]
 
 
 class OpenedStandard:
@@ -49,8 +58,9 @@ class OpenedStandard:
         return enumerated_lists({path: data for path, data in self.contents.items() if path.endswith(".xsd")})
 
     @cached_property
-    def stylesheets(self) -> Sequence[bytes]:
-        return [self._stylesheet(PurePosixPath(path)) for path in self._standard.schematron]
+    def stylesheets(self) -> Stylesheets | None:
+        made = [self._stylesheet(PurePosixPath(path)) for path in self._standard.schematron]
+        return Stylesheets(sha256(b"\0".join(made)).hexdigest(), made) if made else None
 
     def _stylesheet(self, path: PurePosixPath) -> bytes:
         def beside(name: str) -> bytes:

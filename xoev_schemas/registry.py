@@ -14,7 +14,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,7 +36,7 @@ from xoev_schemas.lock import Installed, RegistryDamaged, read_lock, write_lock
 from xoev_schemas.merging import merged, published
 from xoev_schemas.model import SchemaModel
 from xoev_schemas.neighbours import InstalledNeighbours
-from xoev_schemas.opened import OpenedStandard
+from xoev_schemas.opened import OpenedStandard, Stylesheets
 from xoev_schemas.places import Names
 from xoev_schemas.sources import opened
 from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, SchemaRef, Standard, fim_id
@@ -296,8 +296,8 @@ class Registry:
         """All installed code lists, each read when it is first asked for. Raises RegistryDamaged then."""
         return self._lists
 
-    def schematron(self, ref: str) -> Sequence[bytes]:
-        """The standard's Schematron rules as stylesheets, in the order in which they are run; compiled once."""
+    def schematron(self, ref: str) -> Stylesheets | None:
+        """The standard's Schematron rules, compiled once; None where it has none."""
         return self._opened(self._standards[ref]).stylesheets
 
     def enumerated_lists(self, ref: str) -> Mapping[tuple[str, str], CodeList]:

@@ -204,14 +204,18 @@ def normal_form_findings(
 
 # Every character before U+0300 is in NFC, whatever stands beside it; UTF-8 writes those without bytes from CC on.
 _BEFORE_MARKS = bytes(range(0xCC))
+# Where comments, sections and instructions end, texts that stand apart in the bytes become one.
+_MARK_AT_A_SEAM = re.compile(rb"[>\[][\xCC-\xFF]")
 
 
 def _surely_normal(data: bytes) -> bool:
-    """False where references, escapes or left-out comments may hide how the text really is."""
-    if b"&#" in data or b"\\u" in data or b"<!" in data or b"<?" in data[5:]:
+    """False where references and escapes hide how the text really is, or a mark may follow what it does not here."""
+    if (b"&" in data and b"&#" in data) or (b"\\" in data and b"\\u" in data):
         return False
-    if not data.translate(None, _BEFORE_MARKS):
+    if data.isascii() or not data.translate(None, _BEFORE_MARKS):
         return True
+    if (b"<!" in data or b"<?" in data[5:]) and _MARK_AT_A_SEAM.search(data):
+        return False
     return unicodedata.is_normalized("NFC", data.decode("utf-8", "replace"))
 
 

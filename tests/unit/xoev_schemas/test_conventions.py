@@ -58,7 +58,8 @@ STANDARDS = {
 
 
 def findings(message: str, by: Standard, *reported: Finding) -> list[Finding]:
-    return convention_findings(parse_xml(message.encode()).root, by, now=NOW, reported=reported)
+    data = message.encode()
+    return convention_findings(parse_xml(data).root, data, by, now=NOW, reported=reported)
 
 
 @pytest.mark.parametrize("message", STANDARDS, ids=["g2g", "xinneres", "xdomea", "gewerbesteuer"])
@@ -159,12 +160,13 @@ def test_no_published_message_that_is_valid_breaks_a_convention(real: Registry, 
     for path in sorted((test_data / "xoev").rglob("instances/**/*.xml")):
         if "notwellformed" in path.name:
             continue
-        document = parse_xml(path.read_bytes())
+        data = path.read_bytes()
+        document = parse_xml(data)
         ref = real.recognise(document)
         judgement = real.validate(document, ref) if ref else None
         if ref is None or judgement is None or not judgement.valid:
             continue
-        found = convention_findings(document.root, standards[ref.standard], now=NOW)
+        found = convention_findings(document.root, data, standards[ref.standard], now=NOW)
         assert [f for f in found if f.severity == "error"] == [], path.name
         judged += 1
     assert judged > 30
@@ -172,8 +174,9 @@ def test_no_published_message_that_is_valid_breaks_a_convention(real: Registry, 
 
 def test_the_published_example_of_the_transport_rule_is_found(real: Registry, test_data: Path) -> None:
     folder = test_data / "xoev" / "xbau-2.6" / "instances"
-    document = parse_xml((folder / "constructed-invalid-guidance-dokumentid-not-xs-id_0200.xml").read_bytes())
+    data = (folder / "constructed-invalid-guidance-dokumentid-not-xs-id_0200.xml").read_bytes()
+    document = parse_xml(data)
     assert isinstance(document, XmlDocument)
     [xbau] = [one for one in real.standards() if one.ref == "xoev:xbau/2.6"]
-    codes = [finding.code for finding in convention_findings(document.root, xbau, now=NOW)]
+    codes = [finding.code for finding in convention_findings(document.root, data, xbau, now=NOW)]
     assert codes == ["convention.test_message", "convention.document_id"]

@@ -170,7 +170,8 @@ def test_rules_beside_or_below_the_schemas_belong_to_the_standard(tmp_path: Path
     [standard] = registry.import_path(muster).standards
 
     assert standard.schematron == [place]
-    assert b"M-1" in registry.schematron("xoev:xmuster/1.0")[0]
+    rules = registry.schematron("xoev:xmuster/1.0")
+    assert rules and b"M-1" in rules.each[0]
 
 
 def test_rules_that_come_alone_are_added_to_the_installed_standard(tmp_path: Path, muster: Path) -> None:
