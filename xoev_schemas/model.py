@@ -48,6 +48,11 @@ class SchemaModel:
         self._members = members
         self._known: dict[tuple[str, ...], _Members | None] = {}
 
+    @property
+    def root(self) -> Any:
+        """What it was made from: an `xmlschema` element, or a JSON Schema."""
+        return self._root
+
     def children(self, path: tuple[str, ...]) -> dict[str, Node] | None:
         """Name → Node of everything that may stand below `path` (local names); None if the path cannot exist."""
         members = self._at(tuple(without_version(step) for step in path))
