@@ -99,7 +99,6 @@ def schema_finding(
     """
     de, en = _MESSAGES[code]
     parts = {
-        "name": name if title is None else f"„{title}“ ({name})",
         "expected_de": f"; erwartet wird: {allowed}" if allowed else "",
         "expected_en": f"; expected: {allowed}" if allowed else "",
         "allowed": allowed or "",
@@ -108,7 +107,10 @@ def schema_finding(
         code=code,
         severity="error",
         layer="schema",
-        text=Text(de.format(**parts), en.format(**parts)),
+        text=Text(
+            de.format(name=name if title is None else f"„{title}“ ({name})", **parts),
+            en.format(name=name if title is None else f"“{title}” ({name})", **parts),
+        ),
         path=path,
         line=line,
         found=found,
