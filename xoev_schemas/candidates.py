@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 
 from xoev_schemas.findings import Finding, Text
-from xoev_schemas.json_schema import CompiledJsonSchema, with_anchored_patterns
+from xoev_schemas.json_schema import CompiledJsonSchema, with_anchored_patterns, with_dates
 from xoev_schemas.sources import import_finding
 from xoev_schemas.standards import InstalledList, Schema, Standard
 from xoev_schemas.xsd import NotCompiled, XsdSource, compile_xsd
@@ -90,9 +90,9 @@ def xsd_of(standard: Standard, schema: Schema, contents: Mapping[str, bytes]) ->
 def json_of(standard: Standard, schema: Schema, data: bytes) -> CompiledJsonSchema:
     """Raises NotCompiled."""
     value = json.loads(data)
-    return CompiledJsonSchema(
-        with_anchored_patterns(value) if standard.is_fim else value, f"{standard.ref} {schema.entry}"
-    )
+    if standard.is_fim:
+        value = with_dates(with_anchored_patterns(value))
+    return CompiledJsonSchema(value, f"{standard.ref} {schema.entry}")
 
 
 def digests(contents: Mapping[str, bytes]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema_rs
@@ -172,14 +173,33 @@ def _written(value: Any) -> str:
 def with_anchored_patterns(schema: Any) -> Any:
     """A copy whose patterns mean the whole value: XDatenfelder patterns do, JSON Schema's need not."""
     anchored = copy.deepcopy(schema)
-    pending = [anchored]
+    for node in _objects(anchored):
+        pattern = node.get("pattern")
+        if isinstance(pattern, str):
+            node["pattern"] = f"^(?:{unanchored(pattern)})$"
+    return anchored
+
+
+def with_dates(schema: Any) -> Any:
+    """A copy in which dates are dates. The FIM tools write them as any text and say only in the description what they
+    are; the XSD of the same tools says `xs:date`.
+    """
+    dated = copy.deepcopy(schema)
+    for node in _objects(dated):
+        if node.get("type") == "string" and str(node.get("description", "")).endswith(_DATE):
+            node.setdefault("format", "date")
+    return dated
+
+
+_DATE = " - Wertebereich: Datum"
+
+
+def _objects(schema: Any) -> Iterator[dict[str, Any]]:
+    pending = [schema]
     while pending:
         node = pending.pop()
         if isinstance(node, dict):
-            pattern = node.get("pattern")
-            if isinstance(pattern, str):
-                node["pattern"] = f"^(?:{unanchored(pattern)})$"
+            yield node
             pending.extend(node.values())
         elif isinstance(node, list):
             pending.extend(node)
-    return anchored

@@ -30,7 +30,6 @@ Those that a test elsewhere proves are not repeated here:
 | one id in several places with several lists | `test_codes_of_fim_fields.py`: the position decides |
 | a list without a version in a FIM schema | `test_codes_of_fim_fields.py`: any installed one will do |
 | a note has no value | `test_findings_in_peoples_words.py`: a note in the data is seen as a note |
-| a date in JSON has no format in the published schema | `test_generated_schemas.py`: values mean the same |
 | names with and without versions, other minor versions | `test_findings_in_peoples_words.py`: of another version |
 | a birth date with unknown parts | `test_mapping_values.py`: partly known dates become the known part |
 | XDatenfelder 1 in a file called xdf2 | `test_reading_xdatenfelder.py`: refused by its namespace |
@@ -267,3 +266,30 @@ def test_findings_come_in_the_order_of_the_layers(everything: Checker, valid: by
 
     order = ["schema", "codelist", "schematron", "convention"]
     assert list(dict.fromkeys(layers)) == order
+
+
+@pytest.mark.parametrize(
+    ("date", "codes"), [("2026-10-02", []), ("02.10.2026", ["schema.value"]), ("2026-02-30", ["schema.value"])]
+)
+def test_a_date_in_json_is_a_date_though_the_published_schema_calls_it_any_text(
+    tmp_path: Path, date: str, codes: list[str]
+) -> None:
+    """The FIM tools say it in the description alone."""
+    name = "S99000000001V1.0.0"
+    field = {"type": "string", "description": "Datenfeld: Datum der Anschaffung - Wertebereich: Datum"}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"{name}.schema.json",
+        "type": "object",
+        "properties": {"F99000000007V1.0.0": {"$ref": "#/$defs/F99000000007V1.0.0"}},
+        "$defs": {"F99000000007V1.0.0": field},
+    }
+    (tmp_path / f"{name}.schema.json").write_text(json.dumps(schema))
+    registry = Registry(tmp_path / "home")
+    registry.import_path(tmp_path / f"{name}.schema.json")
+    ref = registry.find(f"fim:{name}")
+    assert ref is not None
+
+    document = parse(json.dumps({"F99000000007V1.0.0": date}).encode(), "application/json")
+
+    assert [finding.code for finding in registry.validate(document, ref).findings] == codes
