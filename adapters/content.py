@@ -8,6 +8,7 @@ mapped request.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from adapters.base import Permanent, RequestAttachment
@@ -35,3 +36,10 @@ def fill(body: Any, attachments: Sequence[RequestAttachment], encode: Callable[[
         return value
 
     return walk(body)
+
+
+def as_text(value: Any) -> str:
+    """A plain value as XML, forms and addresses have it: amounts without exponent, truth as `true` and `false`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

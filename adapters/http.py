@@ -165,11 +165,12 @@ class HttpConnection:
         """One request, authorised; a 401 leads to one more with a fresh token where there is one. Any HTTP answer is
         returned.
 
-        Raises Retryable, Permanent or OutcomeUnknown when there is none.
+        Raises Retryable, Permanent or OutcomeUnknown when there is none. Ends with the exchange that is running in
+        this thread (`deadline.exchange`), if one is.
         """
         given = headers or {}
         url = _with_query(url, self._auth.query())
-        with deadline.exchange(self._timeout):
+        with deadline.continued(self._timeout):
             answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)
             if answer.status == 401 and self._auth.renew():
                 answer = self._exchange(method, url, {**given, **self._auth.headers()}, content)

@@ -1,16 +1,18 @@
 """A target's OpenAPI document (3.0, 3.1), JSON or YAML, from one local file: bodies checked, fields listed.
 
-Documents of real systems are thin: what they do not declare is not checked, what they declare is.
+Documents of real systems are thin: what they do not declare is not checked, what they declare is. A body is checked as
+data, before it is written as JSON, XML, form or multipart.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import jsonschema_rs
 import yaml
@@ -21,18 +23,46 @@ _DEPTH = 40
 """Levels of a schema that are listed as fields; a recursive schema would have no end."""
 
 
+Kind = Literal["json", "multipart", "xml", "form"]
+
+KINDS: tuple[Kind, ...] = ("json", "multipart", "xml", "form")
+"""Kinds of bodies that can be written; of several that an operation takes, the first in this order."""
+
+
 class OpenApiUnusable(Exception):
     """The document cannot be read, or lacks what was asked for. Names no values."""
 
 
-class OpenApiOperation:
-    """One method of one path. Thread-safe: compiled validators keep no state."""
+def kind_of(media_type: str) -> Kind | None:
+    """How a body of this media type is written; None: not by us."""
+    essence = media_type.partition(";")[0].strip().lower()
+    if essence == "application/json" or essence.endswith("+json"):
+        return "json"
+    if essence in ("application/xml", "text/xml") or essence.endswith("+xml"):
+        return "xml"
+    return {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}.get(essence)  # type: ignore[return-value]
 
-    def __init__(self, document: Mapping[str, Any], name: str, operation: Mapping[str, Any]) -> None:
+
+class OpenApiOperation:
+    """One method of one path. Thread-safe: compiled validators keep no state.
+
+    media_type: of the request body, as the document or `target.yaml` chose it; None where the document describes none.
+    encoding: what the document says about single parts of a form or multipart body. path_parameters: name → schema.
+    """
+
+    def __init__(
+        self, document: Mapping[str, Any], name: str, operation: Mapping[str, Any], media_type: str | None = None
+    ) -> None:
         self.name = name
         self._document = document
-        body = _resolved(document, operation.get("requestBody"))
-        self.body_schema = _json_schema(body)
+        self._operation = operation
+        contents = (_resolved(document, operation.get("requestBody")) or {}).get("content") or {}
+        self.media_type = _chosen(name, contents, media_type)
+        content = contents.get(self.media_type) or {} if self.media_type is not None else {}
+        self.body_schema: Any = content.get("schema")
+        self.encoding: Mapping[str, Any] = content.get("encoding") or {}
+        named: dict[str, Any] = {parameter: {} for parameter in re.findall(r"\{([^}]+)\}", name)}
+        self.path_parameters: dict[str, Any] = named | dict(_path_parameters(document, operation))
         self._body = self._compiled(self.body_schema)
         self._answers: dict[str, Any] = {}
         self.answer_schemas: dict[str, Any] = {}
@@ -59,8 +89,40 @@ class OpenApiOperation:
         return self.answer_schemas.get(str(status)) is not None
 
     def fields(self) -> list[FieldSpec] | None:
-        """Leaves and groups of the request body; None when the document does not describe it."""
-        return None if self.body_schema is None else list(_fields(self._document, self.body_schema, "", _DEPTH))
+        """Leaves and groups of the request body, and the parameters of the path, which a request names beside them;
+        None when the document describes neither.
+        """
+        if self.body_schema is None and not self.path_parameters:
+            return None
+        found = list(_fields(self._document, self.body_schema, "", _DEPTH))
+        known = {field.path for field in found}
+        own = (item for item in self.path_parameters.items() if item[0] not in known)
+        return found + [_spec(name, True, self.resolve(schema) or {}, False) for name, schema in own]
+
+    def resolve(self, schema: Any) -> Any:
+        """A schema with its reference followed. Raises OpenApiUnusable."""
+        return _resolved(self._document, schema)
+
+    def properties(self, schema: Any) -> dict[str, Any]:
+        """Members of an object's schema, those of its `allOf` first, in the document's order."""
+        schema = self.resolve(schema)
+        if not isinstance(schema, Mapping):
+            return {}
+        found: dict[str, Any] = {}
+        for part in schema.get("allOf", ()):
+            found |= self.properties(part)
+        return found | (schema.get("properties") or {})
+
+    def answer_media_types(self) -> list[str]:
+        """Those of all answers, as the document orders them."""
+        responses = [_resolved(self._document, one) for one in (self._operation.get("responses") or {}).values()]
+        return list(dict.fromkeys(m for response in responses for m in (response.get("content") or {})))
+
+    def security(self) -> list[list[Mapping[str, Any]]]:
+        """Alternatives of what a caller must show, each a list of security schemes; an empty one: nothing."""
+        given = self._operation.get("security", self._document.get("security")) or []
+        schemes = (self._document.get("components") or {}).get("securitySchemes") or {}
+        return [[self.resolve(schemes.get(name)) or {} for name in alternative] for alternative in given]
 
     def answer_fields(self) -> list[FieldSpec]:
         """Leaves and groups of every 2xx answer, those of a list's items like those of an object."""
@@ -83,30 +145,42 @@ class OpenApiOperation:
 
 
 class OpenApi:
-    """The document. Raises OpenApiUnusable from the constructor."""
+    """The document: a file, or (name, bytes) as fetched. Raises OpenApiUnusable from the constructor."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, source: Path | tuple[str, bytes]) -> None:
+        name = source.name if isinstance(source, Path) else source[0]
         try:
-            text = path.read_text(encoding="utf-8")
-            self._document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+            data = source.read_bytes() if isinstance(source, Path) else source[1]
+            text = data.decode("utf-8")
+            self._document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
         except (OSError, ValueError, yaml.YAMLError) as error:
-            raise OpenApiUnusable(f"{path.name} cannot be read: {error}") from error
+            raise OpenApiUnusable(f"{name} cannot be read: {error}") from error
         if not isinstance(self._document, dict) or not str(self._document.get("openapi", "")).startswith("3."):
-            raise OpenApiUnusable(f"{path.name} is not an OpenAPI 3 document")
+            raise OpenApiUnusable(f"{name} is not an OpenAPI 3 document")
 
-    def operation(self, method: str, path: str) -> OpenApiOperation:
-        """By method and path as in the document, without query. Raises OpenApiUnusable with the nearest name."""
+    def security_schemes(self) -> list[Mapping[str, Any]]:
+        """Every way to show who asks that the document knows."""
+        schemes = (self._document.get("components") or {}).get("securitySchemes") or {}
+        return [found for one in schemes.values() if isinstance(found := _resolved(self._document, one), Mapping)]
+
+    def operation(self, method: str, path: str, media_type: str | None = None) -> OpenApiOperation:
+        """By method and path as in the document, without query. media_type: of the request body, of several.
+
+        Raises OpenApiUnusable with the nearest name.
+        """
         wanted = f"{method.upper()} {path.partition('?')[0]}"
         known: dict[str, Any] = {}
         for name, item in (self._document.get("paths") or {}).items():
             for verb, operation in _resolved(self._document, item).items():
                 if isinstance(operation, dict):
-                    known[f"{verb.upper()} {name}"] = operation
+                    shared = item.get("parameters") or [] if isinstance(item, dict) else []
+                    own = operation.get("parameters") or []
+                    known[f"{verb.upper()} {name}"] = {**operation, "parameters": [*shared, *own]}
         if wanted not in known:
             near = get_close_matches(wanted, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}."
             raise OpenApiUnusable(f"there is no operation {wanted}; {hint}")
-        return OpenApiOperation(self._document, wanted, known[wanted])
+        return OpenApiOperation(self._document, wanted, known[wanted], media_type)
 
 
 def plain(value: Any) -> Any:
@@ -141,11 +215,31 @@ def _resolved(document: Mapping[str, Any], value: Any) -> Any:
     raise OpenApiUnusable("references go in a circle")
 
 
+def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None) -> str | None:
+    """The media type of the request body. Raises OpenApiUnusable when the operation takes none that was wanted, or that
+    can be written.
+    """
+    if wanted is not None and contents:
+        if wanted not in contents:
+            raise OpenApiUnusable(f"{operation} does not take {wanted}; it takes: {', '.join(contents)}")
+        return wanted
+    writable = sorted((m for m in contents if kind_of(m)), key=lambda m: KINDS.index(kind_of(m) or "json"))
+    if contents and not writable:
+        raise OpenApiUnusable(f"{operation} takes only what cannot be written here: {', '.join(contents)}")
+    return writable[0] if writable else wanted
+
+
+def _path_parameters(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for parameter in operation.get("parameters") or ():
+        given = _resolved(document, parameter)
+        if isinstance(given, Mapping) and given.get("in") == "path":
+            yield str(given.get("name")), given.get("schema") or {}
+
+
 def _json_schema(holder: Any) -> Any:
-    """The schema of the JSON content of a request body or response, or None."""
+    """The schema of the JSON content of a response, or None."""
     for media_type, content in ((holder or {}).get("content") or {}).items():
-        essence = media_type.partition(";")[0].strip().lower()
-        if essence == "application/json" or essence.endswith("+json"):
+        if kind_of(media_type) == "json":
             return content.get("schema")
     return None
 

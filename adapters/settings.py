@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from adapters import paths
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable, TargetConfig
-from xoev_schemas.findings import Finding, Text
+from xoev_schemas.findings import Finding, Severity, Text
 
 _FAULT_TEXT = 64 * 1024
 """Characters of a foreign text that the table of faults looks at: bounds what a bad pattern can cost."""
@@ -188,11 +188,12 @@ def config_finding(
     found: str | None = None,
     allowed: str | None = None,
     code: str = "config.invalid",
+    severity: Severity = "error",
 ) -> Finding:
-    """An error in a target's configuration, placed at its file. Values never stand in it: they may be secrets."""
+    """Something about a target's configuration, placed at its file. Without values: they may be secrets."""
     return Finding(
         code,
-        "error",
+        severity,
         "service",
         Text(de, en),
         path=str(Path(config.folder) / "target.yaml"),

@@ -1,4 +1,4 @@
-"""The REST adapter: one request with a JSON body, checked against the target's OpenAPI before and after.
+"""The REST adapter: one request, checked against the target's OpenAPI before and after.
 
 What the target is told besides the body: `Idempotency-Key` (a quoted string,
 draft-ietf-httpapi-idempotency-key-header-06), the same for every attempt of a delivery, and `Possible-Repeat: true`
@@ -8,63 +8,38 @@ common convention) says that it had the case already.
 
 from __future__ import annotations
 
-import base64
-import json
 import threading
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urljoin
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from adapters import content, paths
-from adapters.base import DeliveryError, FieldSpec, OutcomeUnknown, Permanent, Preview, Receipt, Request, TargetConfig
+from adapters import deadline, paths
+from adapters.base import (
+    DeliveryError,
+    FieldSpec,
+    OutcomeUnknown,
+    Permanent,
+    Preview,
+    Receipt,
+    Request,
+    Retryable,
+    TargetConfig,
+)
+from adapters.contract import differences, missing_answers
 from adapters.guard import only_decisions, only_questions
-from adapters.http import Answer, HttpConnection, HttpSettings
-from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, plain
-from adapters.settings import Condition, PathText, config_finding, first_match, read_probe, read_settings
-from xoev_schemas.documents import JsonDocument, Unreadable, parse
-from xoev_schemas.findings import Finding, Text
+from adapters.http import Answer, HttpConnection, Streamed, retry_after
+from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, kind_of
+from adapters.rest import bodies, following
+from adapters.rest.answers import Reading, reading, tolerant, with_problem
+from adapters.rest.checks import check_settings, dotted, finding, with_key_place
+from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
+from adapters.settings import first_match, read_probe, read_settings
+from xoev_schemas.findings import Finding
 
 REPEAT_HEADER = "Possible-Repeat"
 REPLAYED_HEADER = "Idempotent-Replayed"
-
-
-class RestSettings(HttpSettings):
-    """`target.yaml` of a REST target, besides what every HTTP target has.
-
-    path: below `url`, as in the OpenAPI document. repeat_mark: where the body says that it may be a repeat, besides
-    the header.
-    success, already_there: what the answer says (see the SOAP adapter; the same meaning).
-    """
-
-    openapi: str | None = None
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    path: str = ""
-    repeat_mark: PathText | None = None
-    success: Condition | None = None
-    already_there: Condition | None = None
-
-
-class RestProbe(BaseModel):
-    """`probe:` — a GET by our key.
-
-    path: `/vorgaenge?fremdId={key}` is a search: an empty list says no. `/vorgaenge/{key}` names the case itself: 404
-    says no; after a search 404 is a wrong path.
-    references: paths in the answer (`$[0].vorgangsnummer` in a list).
-    key: a place in the answer that must hold our key, for searches that could find others.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    method: Literal["GET"] = "GET"
-    path: str = Field(pattern=r"\{key\}")
-    references: dict[str, PathText] = Field(default_factory=dict)
-    key: PathText | None = None
-
-    def names_the_case(self) -> bool:
-        return "{key}" in self.path.partition("?")[0]
 
 
 class RestAdapter:
@@ -85,16 +60,8 @@ class RestAdapter:
             operation = _operation(self._settings, self._config)
             search = _search(self._settings, self._probe, self._config)
         except OpenApiUnusable as error:
-            return [self._finding("Datei oder Vorgang sind nicht brauchbar.", str(error), "openapi")]
-        findings: list[Finding] = []
-        if operation is not None:
-            findings += self._check_places({"key": self._config.key}, operation.fields(), operation.name)
-            told = {f"references.{name}": path for name, path in self._config.references.items()}
-            findings += self._check_places(told, operation.answer_fields(), operation.name)
-        if search is not None and self._probe is not None:
-            told = {f"probe.references.{name}": path for name, path in self._probe.references.items()}
-            findings += self._check_places(told, search.answer_fields(), search.name)
-        return findings
+            return [finding(self._config, "Datei oder Vorgang sind nicht brauchbar.", str(error), "openapi")]
+        return check_settings(self._config, self._settings, self._probe, operation, search) if operation else []
 
     def required_fields(self) -> list[FieldSpec] | None:
         if self._settings is None:
@@ -113,18 +80,23 @@ class RestAdapter:
     def deliver(self, request: Request) -> Receipt:
         with only_decisions() as progress:
             resource = self._resource()
-            headers, data = self._message(resource, request)
-            progress.sent = True
-            answer = resource.send(resource.settings.method, resource.settings.path, headers, data)
+            headers, message = self._message(resource, request)
+            with deadline.exchange(self._config.timeout):
+                if resource.settings.precondition == "unchanged":
+                    headers["If-Match"] = _version(resource, message.path)
+                progress.sent = True
+                answer = resource.send(resource.settings.method, message.path, headers, message.data)
+                if answer.status == 412 and resource.settings.precondition == "absent":
+                    return self._is_there(resource, message.path)
             return self._receipt(resource, answer)
 
     def preview(self, request: Request) -> Preview:
         with only_decisions():
             resource = self._resource()
-            headers, data = self._message(resource, request)
+            headers, message = self._message(resource, request)
             settings = resource.settings
-            url, headers = resource.url(settings.path), {**resource.ACCEPT, **headers}
-            return resource.connection.preview(settings.method, url, headers, data)
+            url, headers = resource.url(message.path), {**resource.accept, **headers}
+            return resource.connection.preview(settings.method, url, headers, message.data)
 
     def probe(self, key: str) -> Receipt | None:
         probe = self._probe
@@ -136,14 +108,51 @@ class RestAdapter:
             if answer.status == 404 and probe.names_the_case() and not answer.is_html:
                 return None
             if (error := resource.connection.status_error(answer)) is not None:
-                raise error
-            value = _value(answer)
-            if not value or (probe.key is not None and str(paths.read(value, probe.key)) != key):
+                raise with_problem(error, answer)
+            said = reading(answer)
+            if not said or (probe.key is not None and str(said.read(probe.key)) != key):
                 return None
-            if resource.search is not None and (errors := resource.search.answer_errors(answer.status, value)):
-                raise OutcomeUnknown("rest.answer_invalid", detail="\n".join(errors))
-            references = _references(probe.references or self._config.references, value)
+            if resource.search is not None and said.is_json:
+                _hold_to(resource.search, answer, said)
+            references = said.references(probe.references or self._config.references)
             return Receipt(references, answer.body, answer.media_type, already_there=True)
+
+    def follow(self, ticket: str) -> Receipt:
+        """What came of a case that was taken with 202; ticket: path and query on the target's host."""
+        with only_questions(), deadline.exchange(self._config.timeout):
+            resource = self._resource()
+            told = resource.settings.asynchronous
+            url = urljoin(resource.settings.url, ticket)
+            answer = resource.get(url) if told else None
+            if answer is not None and answer.status == 303:  # "see other": the result has an address of its own
+                result = following.on_the_host(url, urljoin(url, answer.headers.get("location", "")))
+                answer = resource.get(urljoin(url, result)) if result is not None else None
+        if not isinstance(told, Asynchronous) or answer is None or answer.status in (404, 410):
+            raise OutcomeUnknown("rest.status_gone")
+        with only_questions():
+            if (error := resource.connection.status_error(answer)) is not None:
+                raise self._ruled(resource.settings, answer, with_problem(error, answer)) or error
+        with only_decisions():
+            return following.outcome(told, self._config.references, ticket, answer, _wait(answer))
+
+    def compare_contract(self) -> list[Finding] | None:
+        with only_questions():
+            resource = self._resource()
+            settings, operation = resource.settings, resource.operation
+            if settings.served_at is None or operation is None:
+                return None
+            answer = resource.get(urljoin(settings.url, settings.served_at))
+            if (error := resource.connection.status_error(answer)) is not None:
+                raise error
+        try:
+            served = OpenApi((settings.served_at, answer.body)).operation(
+                settings.method, settings.path, operation.media_type
+            )
+        except OpenApiUnusable as error:
+            return [finding(self._config, "Die angebotene Beschreibung ist nicht brauchbar.", str(error), "served_at")]
+        found = differences(self._config, operation.fields() or [], served.fields() or [])
+        places = [dotted(path) for path in self._config.references.values()]
+        return found + missing_answers(self._config, places, served.answer_fields())
 
     def close(self) -> None:
         with self._lock:
@@ -163,18 +172,21 @@ class RestAdapter:
                     raise Permanent("config.invalid", failure="contract", detail=str(error)) from None
             return self._opened
 
-    def _message(self, resource: _Resource, request: Request) -> tuple[dict[str, str], bytes]:
-        """Header fields and body. Raises Permanent (class `mapping`) for a body that does not fit."""
+    def _message(self, resource: _Resource, request: Request) -> tuple[dict[str, str], bodies.Message]:
+        """Header fields and message. Raises Permanent (class `mapping`) for a body that does not fit."""
+        settings = resource.settings
+        media_type = resource.operation.media_type if resource.operation is not None else None
         body = self._body(resource, request)
-        if resource.operation is not None and (errors := resource.operation.body_errors(body)):
-            raise Permanent("rest.request_invalid", failure="mapping", detail="\n".join(errors))
-        headers = {"Content-Type": "application/json", "Idempotency-Key": f'"{request.key}"'}
+        message = bodies.write(resource.operation, settings.path, media_type or settings.media_type, request, body)
+        headers = {"Content-Type": message.media_type, "Idempotency-Key": f'"{request.key}"'}
+        if settings.precondition == "absent":
+            headers["If-None-Match"] = "*"
         if request.possible_repeat:
             headers[REPEAT_HEADER] = "true"
-        return headers, json.dumps(plain(body), ensure_ascii=False, separators=(",", ":")).encode()
+        return headers, message
 
     def _body(self, resource: _Resource, request: Request) -> Any:
-        body = content.fill(request.body, request.attachments, lambda data: base64.b64encode(data).decode("ascii"))
+        body: Any = request.body
         try:
             if self._config.key is not None:
                 body = paths.write(body, self._config.key, request.key)
@@ -186,100 +198,81 @@ class RestAdapter:
 
     def _receipt(self, resource: _Resource, answer: Answer) -> Receipt:
         settings = resource.settings
+        if answer.status == 412 and settings.precondition == "unchanged":
+            # Somebody else changed it between our reading and our writing: the next attempt reads anew.
+            raise Retryable("rest.changed_meanwhile", failure="throttled", detail=answer.text())
         if (error := resource.connection.status_error(answer)) is not None:
-            if self._knows_key(settings, answer, error):
-                return Receipt(
-                    _references(self._config.references, _tolerant(answer)), answer.body, answer.media_type, True
-                )
-            raise error
-        value = _value(answer) if answer.body.strip() else None
-        operation = resource.operation
-        if operation is not None and (value is not None or operation.has_body(answer.status)):
-            errors = operation.answer_errors(answer.status, value)
-            if errors:
-                raise OutcomeUnknown("rest.answer_invalid", detail="\n".join(errors))
-        if settings.success is not None:
-            verdict = settings.success.judge(lambda path: paths.read(value, path))
-            if verdict is None:
-                raise OutcomeUnknown("rest.success_missing", detail=answer.text())
-            if not verdict:
-                raise Permanent("rest.refused", detail=answer.text())
+            ruled = self._ruled(settings, answer, with_problem(error, answer))
+            if ruled is not None:
+                raise ruled
+            references = tolerant(answer).references(self._config.references)
+            return Receipt(references, answer.body, answer.media_type, already_there=True)
+        if answer.status == 202 and isinstance(settings.asynchronous, Asynchronous):
+            raise following.taken(settings.asynchronous, settings.url, answer, _wait(answer))
+        said = reading(answer)
+        if resource.operation is not None and (said.is_json or resource.operation.has_body(answer.status)):
+            _hold_to(resource.operation, answer, said)
+        _judge_success(settings, answer, said)
         already = answer.headers.get(REPLAYED_HEADER.lower(), "").lower() in ("true", "?1")
         if settings.already_there is not None:
-            already = already or settings.already_there.judge(lambda path: paths.read(value, path)) is True
-        return Receipt(_references(self._config.references, value), answer.body, answer.media_type, already)
+            already = already or settings.already_there.judge(said.read) is True
+        return Receipt(said.references(self._config.references), answer.body, answer.media_type, already)
+
+    def _is_there(self, resource: _Resource, path: str) -> Receipt:
+        """`If-None-Match: *` failed: an earlier attempt made it, for the address holds our key. What it is called is
+        read there.
+        """
+        answer = resource.send("GET", path, {}, b"")
+        said = tolerant(answer) if answer.status == 200 else Reading(None)
+        return Receipt(said.references(self._config.references), answer.body, answer.media_type, already_there=True)
 
     @staticmethod
-    def _knows_key(settings: RestSettings, answer: Answer, error: DeliveryError) -> bool:
-        """Look the error up in the target's table of faults. True: success in disguise; raises what a row says;
-        False: no row.
-        """
-        problem = _tolerant(answer)
-        kind = paths.read(problem, "$.type") or ""
-        code = paths.read(problem, "$.code") or ""
+    def _ruled(settings: RestSettings, answer: Answer, error: DeliveryError) -> DeliveryError | None:
+        """What the target's table of faults makes of an error; None: success in disguise. Without a row, the error."""
+        problem = tolerant(answer)
+        kind, code = problem.read("$.type") or "", problem.read("$.code") or ""
         rule = first_match(settings.faults, f"{answer.status} {kind} {code} {answer.text()}")
-        if rule is None:
-            return False
-        ruled = rule.error(error.detail)
-        if ruled is not None:
-            raise ruled
-        return True
-
-    def _check_places(
-        self, places: Mapping[str, str | None], fields: list[FieldSpec] | None, operation: str
-    ) -> list[Finding]:
-        if not fields:
-            return []
-        known = {field.path for field in fields}
-        return [
-            self._finding(
-                f"{setting}: {path} gibt es in der Nachricht von {operation} nicht.",
-                f"{setting}: {path} is not in the message of {operation}.",
-                setting,
-            )
-            for setting, path in places.items()
-            if path is not None and ".".join(s for s in paths.parse(path) if isinstance(s, str)) not in known
-        ]
-
-    def _finding(self, de: str, en: str, setting: str | None = None) -> Finding:
-        return config_finding(
-            self._config,
-            f"Die Angaben passen nicht zur OpenAPI-Beschreibung des Ziels: {de}",
-            f"The settings do not fit the target's OpenAPI document: {en}",
-            remedy=Text(
-                "Vergleichen Sie target.yaml mit der Beschreibung der Schnittstelle.",
-                "Compare target.yaml with the description of the interface.",
-            ),
-            found=setting,
-            code="config.rest",
-        )
+        return error if rule is None else rule.error(error.detail)
 
 
 class _Resource:
     """The configured operation and search of one target, ready for calls from any thread."""
 
-    ACCEPT: ClassVar[Mapping[str, str]] = {"Accept": "application/json, application/problem+json"}
-
     def __init__(self, settings: RestSettings, probe: RestProbe | None, config: TargetConfig) -> None:
+        if settings.openapi is not None:
+            document = OpenApi(Path(config.folder) / settings.openapi)
+            settings = with_key_place(settings, document.security_schemes())
         self.settings = settings
         self.operation = _operation(settings, config)
         self.search = _search(settings, probe, config)
         self.connection = HttpConnection(settings, Path(config.folder), config.timeout)
+        self.accept = {"Accept": ", ".join(_acceptable(self.operation))}
 
     def url(self, path: str) -> str:
         return self.settings.url.rstrip("/") + path
 
-    def send(self, method: str, path: str, headers: Mapping[str, str], data: bytes) -> Answer:
-        answer = self.connection.send(method, self.url(path), headers={**self.ACCEPT, **headers}, content=data)
+    def get(self, url: str) -> Answer:
+        return self.connection.send("GET", url, headers=self.accept)
+
+    def send(self, method: str, path: str, headers: Mapping[str, str], data: bytes | Streamed) -> Answer:
+        answer = self.connection.send(method, self.url(path), headers={**self.accept, **headers}, content=data)
         if not answer.complete and 200 <= answer.status < 300:
             raise OutcomeUnknown("http.answer_too_large")
         return answer
 
 
+def _acceptable(operation: OpenApiOperation | None) -> list[str]:
+    """What the document declares of what we can read; JSON and problems always."""
+    declared = operation.answer_media_types() if operation is not None else []
+    readable = [m for m in declared if kind_of(m) in ("json", "xml")]
+    return list(dict.fromkeys([*readable, "application/json", "application/problem+json"]))
+
+
 def _operation(settings: RestSettings, config: TargetConfig) -> OpenApiOperation | None:
     if settings.openapi is None:
         return None
-    return OpenApi(Path(config.folder) / settings.openapi).operation(settings.method, settings.path)
+    document = OpenApi(Path(config.folder) / settings.openapi)
+    return document.operation(settings.method, settings.path, settings.media_type)
 
 
 def _search(settings: RestSettings, probe: RestProbe | None, config: TargetConfig) -> OpenApiOperation | None:
@@ -289,26 +282,35 @@ def _search(settings: RestSettings, probe: RestProbe | None, config: TargetConfi
     return OpenApi(Path(config.folder) / settings.openapi).operation(probe.method, probe.path)
 
 
-def _value(answer: Answer) -> Any:
-    """The JSON of a success. Raises OutcomeUnknown: something was done, and the answer does not say what."""
-    try:
-        document = parse(answer.body, answer.media_type or "application/json")
-    except Unreadable:
-        raise OutcomeUnknown("rest.answer_unreadable", detail=answer.text()) from None
-    if not isinstance(document, JsonDocument):
-        raise OutcomeUnknown("rest.answer_unreadable", detail=answer.text())
-    return document.value
+def _version(resource: _Resource, path: str) -> str:
+    """The entity tag of what is to be changed (RFC 9110 §8.8.3). Nothing was sent yet, so nothing is unknown."""
+    with only_questions():
+        answer = resource.send("GET", path, {}, b"")
+    if answer.status in (404, 410):
+        raise Permanent("rest.not_there", detail=answer.text())
+    if (error := resource.connection.status_error(answer)) is not None:
+        raise with_problem(error, answer)
+    tag = answer.headers.get("etag", "")
+    if not tag or tag.startswith("W/"):  # a weak one never matches (§13.1.1)
+        raise Permanent("rest.no_etag", failure="contract")
+    return tag
 
 
-def _tolerant(answer: Answer) -> Any:
-    """The JSON of an error answer (RFC 9457, also under `application/json`), or None."""
-    try:
-        document = parse(answer.body, "application/json")
-    except Unreadable:
-        return None
-    return document.value if isinstance(document, JsonDocument) else None
+def _hold_to(operation: OpenApiOperation, answer: Answer, said: Reading) -> None:
+    """Raises OutcomeUnknown for an answer against its own description: something was done, and who knows what."""
+    if errors := operation.answer_errors(answer.status, said.json):
+        raise OutcomeUnknown("rest.answer_invalid", detail="\n".join(errors))
 
 
-def _references(places: Mapping[str, str], value: Any) -> dict[str, str]:
-    found = {name: paths.read(value, path) for name, path in places.items()}
-    return {name: str(v) for name, v in found.items() if v is not None and not isinstance(v, dict | list) and str(v)}
+def _judge_success(settings: RestSettings, answer: Answer, said: Reading) -> None:
+    if settings.success is None:
+        return
+    verdict = settings.success.judge(said.read)
+    if verdict is None:
+        raise OutcomeUnknown("rest.success_missing", detail=answer.text())
+    if not verdict:
+        raise Permanent("rest.refused", detail=answer.text())
+
+
+def _wait(answer: Answer) -> float | None:
+    return retry_after(answer.headers.get("retry-after"), datetime.now(UTC))

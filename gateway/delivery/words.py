@@ -159,7 +159,42 @@ CODES: Mapping[str, Text] = {
     "rest.answer_invalid": Text(
         "Die Antwort passt nicht zur Beschreibung.", "The answer does not fit the description (OpenAPI)."
     ),
-    "rest.answer_unreadable": Text("Die Antwort ist kein JSON.", "The answer is not JSON."),
+    "rest.answer_unreadable": Text("Die Antwort ist nicht lesbar.", "The answer is neither JSON nor XML."),
+    "rest.changed_meanwhile": Text(
+        "Der Vorgang wurde beim Ziel inzwischen geändert; der nächste Versuch liest ihn neu.",
+        "The case was changed at the target meanwhile; the next attempt reads it anew.",
+    ),
+    "rest.in_progress": Text(
+        "Das Ziel hat den Vorgang entgegengenommen und noch nicht gesagt, was daraus wurde.",
+        "The target took the case and has not said yet what came of it.",
+    ),
+    "rest.no_etag": Text(
+        "Das Ziel nennt keine Version (ETag) des Vorgangs, den es ändern soll.",
+        "The target names no version (ETag) of the case that is to be changed.",
+    ),
+    "rest.not_there": Text(
+        "Den Vorgang, der geändert werden soll, gibt es beim Ziel nicht.",
+        "The case that is to be changed is not at the target.",
+    ),
+    "rest.parameter_missing": Text(
+        "Der Anfrage fehlt ein Wert, der in der Adresse stehen muss.",
+        "The request lacks a value that has to stand in the address.",
+    ),
+    "rest.request_unbuildable": Text(
+        "Die Anfrage lässt sich nach der Beschreibung nicht bilden.", "The request cannot be built by the description."
+    ),
+    "rest.status_elsewhere": Text(
+        "Das Ziel nahm den Vorgang an und verwies auf einen anderen Rechner, der nicht gefragt wird.",
+        "The target took the case and pointed to another host, which is not asked.",
+    ),
+    "rest.status_gone": Text(
+        "Die Adresse, unter der das Ziel den Stand sagen wollte, gibt es nicht mehr.",
+        "The address at which the target was to say how it stands is gone.",
+    ),
+    "rest.status_missing": Text(
+        "Das Ziel nahm den Vorgang an und sagte nicht, wo es den Stand sagen wird.",
+        "The target took the case and did not say where it will say what came of it.",
+    ),
     "rest.refused": Text(
         "Die Antwort sagt, dass der Vorgang nicht angenommen ist (success).", "The answer says no (success)."
     ),
@@ -227,6 +262,10 @@ CODES: Mapping[str, Text] = {
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Callable[[str], Text]], ...] = (
     (re.compile(r"http\.(\d{3})"), lambda rest: Text(f"HTTP-Status {rest}.", f"HTTP status {rest}.")),
+    (
+        re.compile(r"http\.(\d{3}\.[a-z_.-]+)"),
+        lambda rest: Text(f"Grund nach Angabe des Zielsystems: {rest}.", f"The target's own reason: {rest}."),
+    ),
     (
         re.compile(r"oauth\.(.+)"),
         lambda rest: _prefixed(Text("Bei der Anmeldestelle", "At the token endpoint"), rest),

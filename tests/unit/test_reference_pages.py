@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from adapters.amqp.adapter import AmqpSettings
 from adapters.base import Adapter, FailureClass, Request, Retryable, TargetConfig
 from adapters.http import HttpSettings
-from adapters.rest.adapter import RestProbe, RestSettings
+from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import AdapterSettings, keys_of
 from adapters.soap.adapter import SoapProbe, SoapSettings
 from gateway.delivery import DELIVERY_TRANSITIONS, SUBMISSION_TRANSITIONS
@@ -64,6 +64,7 @@ def own(model: type[BaseModel], *bases: type[BaseModel]) -> set[str]:
 
 
 _SHARED_BY_BOTH = {"repeat_mark", "success", "already_there"}
+_MEDIA_TYPES = {"multipart/form-data", "application/x-www-form-urlencoded"}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,10 @@ _SHARED_BY_BOTH = {"repeat_mark", "success", "already_there"}
         ("`retry`", [own(RetryForm)]),
         ("SOAP and REST", [own(HttpSettings, AdapterSettings) | _SHARED_BY_BOTH]),
         ("SOAP only", [own(SoapSettings, HttpSettings) - _SHARED_BY_BOTH, own(SoapProbe)]),
-        ("REST only", [own(RestSettings, HttpSettings) - _SHARED_BY_BOTH, own(RestProbe)]),
+        (
+            "REST only",
+            [own(RestSettings, HttpSettings) - _SHARED_BY_BOTH, _MEDIA_TYPES, own(Asynchronous), own(RestProbe)],
+        ),
         ("AMQP", [own(AmqpSettings, AdapterSettings)]),
         ("`clients/NAME.yaml`", [own(ClientForm)]),
     ],
