@@ -59,9 +59,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class XmlDocument:
-    """A parsed message. The tree holds elements and text only: no comments, instructions, entities or DTD."""
+    """A parsed message. The tree holds elements and text only: no comments, instructions, entities or DTD.
+
+    literal: every text stands in the bytes as it is (but for `&lt;` and its like), so that a question about all of them
+    may be answered by a look at the bytes. False where comments, instructions or CDATA sections follow the root's
+    beginning, or characters are written by number.
+    """
 
     root: etree._Element
+    literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +80,17 @@ class JsonDocument:
 Document = XmlDocument | JsonDocument
 
 
-def parse(data: bytes, media_type: str, limits: Limits = Limits()) -> Document:
+def parse(data: bytes, media_type: str, limits: Limits = Limits(), *, to_judge: bool = False) -> Document:
     """Read `data` as what `media_type` (parameters allowed) says it is.
+
+    to_judge: only by schemas and rules. White space between elements may then be left out: where the message is valid
+    nothing depends on it, and it makes up half the nodes of an indented message.
 
     Raises Unreadable: too large, not well-formed, not harmless, or a media type other than XML and JSON.
     """
     essence = media_type.partition(";")[0].strip().lower()
     if is_xml(essence):
-        return parse_xml(data, limits)
+        return parse_xml(data, limits, to_judge=to_judge)
     if essence == "application/json" or essence.endswith("+json"):
         return parse_json(data, limits)
     raise _unreadable(
@@ -103,53 +112,48 @@ def text_of(element: etree._Element) -> str:
     return "".join(map(str, element.itertext()))
 
 
-def is_literal(data: bytes) -> bool:
-    """Whether the texts of an XML message stand in its bytes as they are (but for `&lt;` and its like).
-
-    So it is unless comments, instructions or CDATA sections follow the root's beginning, or characters are written by
-    number. True lets a question about all texts be answered by a look at the bytes.
-    """
-    begins = _ROOT_BEGINS.match(data)
-    if begins is None or (b"&" in data and b"&#" in data):
-        return False
-    # One byte is found by memchr: `<!` itself, whose first half is everywhere, takes ten times as long.
-    return all(data.find(mark[1:], begins.end()) < 0 or mark not in data[begins.end() :] for mark in (b"<!", b"<?"))
-
-
 # --- XML ---------------------------------------------------------------------------------------------------------
 
 
-def parse_xml(data: bytes, limits: Limits = Limits()) -> XmlDocument:
-    """Read a message. Raises Unreadable with exactly one finding: the first thing wrong."""
+def parse_xml(data: bytes, limits: Limits = Limits(), *, to_judge: bool = False) -> XmlDocument:
+    """Read a message; `to_judge` as in `parse`. Raises Unreadable with exactly one finding: the first thing wrong."""
     _check_size(data, limits, "xml.too_large")
     _check_declaration(data)
     if _needs_counting(data, limits):
         _count_while_streaming(data, limits)
+    literal = _is_literal(data)
+    # libxml2 takes white space beside a comment, a section or a carriage return for such, though it is part of a value.
+    parser = _own.trimming if to_judge and literal and b"\r" not in data else _own.parser
     try:
-        root = etree.fromstring(data, _own.parser)
+        root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
         raise _syntax_error(error) from None
     _check_tree(root, data, limits)
-    return XmlDocument(root)
+    return XmlDocument(root, literal)
 
 
 class _Own(threading.local):
     """What each thread makes once and no two may share. A parser costs as much as parsing a small message."""
 
     def __init__(self) -> None:
-        self.parser = etree.XMLParser(
-            encoding="utf-8",  # overrides whatever the bytes claim; the claim itself was checked before
-            resolve_entities=False,
-            no_network=True,
-            load_dtd=False,
-            dtd_validation=False,
-            attribute_defaults=False,
-            huge_tree=False,
-            recover=False,
-            remove_comments=True,
-            remove_pis=True,
-        )
+        self.parser, self.trimming = _parser(trims=False), _parser(trims=True)
         self.levels: dict[int, etree.XPath] = {}
+
+
+def _parser(*, trims: bool) -> etree.XMLParser:
+    return etree.XMLParser(
+        encoding="utf-8",  # overrides whatever the bytes claim; the claim itself was checked before
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        recover=False,
+        remove_comments=True,
+        remove_pis=True,
+        remove_blank_text=trims,
+    )
 
 
 _own = _Own()
@@ -217,6 +221,17 @@ def _needs_counting(data: bytes, limits: Limits) -> bool:
 
 # The root, with no DOCTYPE before it, where alone one may stand. Possessive: hostile blanks are not tried in every way.
 _ROOT_BEGINS = re.compile(rb"(?:\xef\xbb\xbf)?(?:[ \t\r\n]++|<\?.*?\?>|<!--.*?-->)*+<[^!?]", re.DOTALL)
+
+
+def _is_literal(data: bytes) -> bool:
+    """See XmlDocument."""
+    begins = _ROOT_BEGINS.match(data)
+    if begins is None or (b"&" in data and b"&#" in data):
+        return False
+    # One byte is found by memchr: `<!` itself, whose first half is everywhere, takes ten times as long.
+    return all(data.find(mark[1:], begins.end()) < 0 or mark not in data[begins.end() :] for mark in (b"<!", b"<?"))
+
+
 # Bytes that may stand in a name, or in the attributes of an element, become `x`, all others blanks: C loops, twenty
 # times as fast as a regular expression.
 _IN_ONE_NAME = bytes(0x20 if byte in b" \t\r\n<>=/\"'" else 0x78 for byte in range(256))

@@ -72,8 +72,7 @@ class Checker:
         """
         if len(data) > LARGE:
             return self._in_a_process(data, media_type, ref)
-        document = parse(data, media_type, self._limits)
-        judgement = judged(self._registry, document, data, ref, self._clock())
+        document, judgement = read_and_judged(self._registry, data, media_type, self._limits, ref, self._clock())
         return self._ruled(judgement, data, lambda failures: placed(failures, judgement.standard, document))
 
     def _in_a_process(self, data: bytes, media_type: str, ref: SchemaRef | None) -> Judgement:
@@ -118,6 +117,19 @@ class Checker:
             return with_findings(judgement, place(failures)) if failures else judgement
         except WorkerKilled as error:
             return with_findings(judgement, [exhausted(error.reason, judgement.standard)])
+
+
+def read_and_judged(
+    registry: Registry, data: bytes, media_type: str, limits: Limits, ref: SchemaRef | None, now: datetime
+) -> tuple[Document, Judgement]:
+    """All layers but Schematron, from the bytes on. Raises Unreadable."""
+    document = parse(data, media_type, limits, to_judge=True)
+    judgement = judged(registry, document, data, ref, now)
+    if isinstance(document, XmlDocument) and not keeps_schema(judgement):
+        # Once more, white space and all: findings describe what stands there.
+        document = parse(data, media_type, limits)
+        judgement = judged(registry, document, data, ref, now)
+    return document, judgement
 
 
 def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef | None, now: datetime) -> Judgement:
@@ -184,7 +196,7 @@ def _xoev(
     enumerated = registry.enumerated_lists(ref)
     codes = codelist_findings(root, registry.code_lists(), ref, enumerated, judgement.findings, places)
     reported = [*judgement.findings, *codes]
-    return codes + convention_findings(root, data, registry.standard(ref), now=now, reported=reported, names=names)
+    return codes + convention_findings(document, data, registry.standard(ref), now=now, reported=reported, names=names)
 
 
 def placed(failures: Sequence[SchematronFailure], standard: str, document: Document) -> list[Finding]:
@@ -249,22 +261,22 @@ _registries: dict[str, Registry] = {}
 
 
 def judge_in_process(task: bytes, data: bytes) -> bytes:
-    """`judged` for bytes; JSON in, JSON out."""
+    """`read_and_judged`; JSON in, JSON out."""
     wanted = json.loads(task)
     registry = _registry(wanted["folder"])
+    ref = SchemaRef(**wanted["ref"]) if wanted["ref"] else None
+    now, limits = datetime.fromisoformat(wanted["now"]), Limits(**wanted["limits"])
     try:
-        document = parse(data, wanted["media_type"], Limits(**wanted["limits"]))
+        _, judgement = read_and_judged(registry, data, wanted["media_type"], limits, ref, now)
     except Unreadable as error:
         return json.dumps({"unreadable": [finding.as_dict() for finding in error.findings]}).encode()
-    ref = SchemaRef(**wanted["ref"]) if wanted["ref"] else None
-    judgement = judged(registry, document, data, ref, datetime.fromisoformat(wanted["now"]))
     return json.dumps({**asdict(judgement), "findings": [f.as_dict() for f in judgement.findings]}).encode()
 
 
 def place_in_process(task: bytes, data: bytes) -> bytes:
     """`schematron_findings` for bytes."""
     wanted = json.loads(task)
-    document = parse(data, wanted["media_type"], Limits(**wanted["limits"]))
+    document = parse(data, wanted["media_type"], Limits(**wanted["limits"]), to_judge=True)
     failures = [SchematronFailure(**failure) for failure in wanted["failures"]]
     findings = placed(failures, wanted["standard"], document)
     return json.dumps({"findings": [finding.as_dict() for finding in findings]}).encode()

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from lxml import etree
-
 from xoev_schemas.conventions.agreement import agreement_findings
 from xoev_schemas.conventions.attachments import attachment_findings
 from xoev_schemas.conventions.message import Message
+from xoev_schemas.documents import XmlDocument
 from xoev_schemas.findings import Finding
 from xoev_schemas.places import Names
 from xoev_schemas.standards import Standard
@@ -24,7 +23,7 @@ __all__ = ["convention_findings", "without_repetitions"]
 
 
 def convention_findings(
-    root: etree._Element,
+    document: XmlDocument,
     data: bytes,
     standard: Standard,
     *,
@@ -34,12 +33,12 @@ def convention_findings(
 ) -> list[Finding]:
     """What a message breaks of the conventions, in the order of the rules; layer `convention`.
 
-    data: the bytes that `root` was read from. standard: the installed one that the message was judged by. now: with a
-    time zone. reported: what the layers before found in this message. names: which names may be shown; None where the
-    message is valid.
+    data: the bytes that `document` was read from. standard: the installed one that judged it. now: with a time zone.
+    reported: what the layers before found in this message. names: which names may be shown; None where the message is
+    valid.
     """
-    message = Message(root, standard, now, names)
-    found = agreement_findings(message) + attachment_findings(message, data)
+    message = Message(document, data, standard, now, names)
+    found = agreement_findings(message) + attachment_findings(message)
     if not found or not reported:
         return found
     taken = {finding.path for finding in reported if finding.severity == "error"}

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from lxml import etree
 
 from xoev_schemas.conventions.message import Message
-from xoev_schemas.documents import is_literal, text_of
+from xoev_schemas.documents import text_of
 from xoev_schemas.findings import Finding, Text, mask
 
 _XS_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*")
@@ -27,8 +27,8 @@ _IN_BASE64 = bytes(0x78 if re.fullmatch(r"[A-Za-z0-9+/=\-_ \t\r\n]", chr(byte)) 
 _XBAU = "XBau-Kernmodul 1.3.0, transport"
 
 
-def attachment_findings(message: Message, data: bytes) -> list[Finding]:
-    """In the order of the rules. data: the message's bytes, by which nearly every one holds no document inside."""
+def attachment_findings(message: Message) -> list[Finding]:
+    """In the order of the rules."""
     if not message.standard.ref.startswith("xoev:xbau"):
         return []
     identifiers: list[etree._Element] = []
@@ -36,7 +36,7 @@ def attachment_findings(message: Message, data: bytes) -> list[Finding]:
     for element in message.root.iter(_ID_TAG, _FILE_TAG):
         (names if str(element.tag).endswith("dateiname") else identifiers).append(element)
     found = [*_document_ids(message, identifiers), *_file_names(message, names)]
-    return found if _surely_none_inside(data) else [*found, *_documents_inside(message)]
+    return found if _surely_none_inside(message) else [*found, *_documents_inside(message)]
 
 
 def _document_ids(message: Message, identifiers: Iterable[etree._Element]) -> Iterator[Finding]:
@@ -100,8 +100,8 @@ def _file_name(message: Message, name: etree._Element, value: str) -> Finding:
     )
 
 
-def _surely_none_inside(data: bytes) -> bool:
-    return is_literal(data) and b"x" * _SHORTEST_DOCUMENT not in data.translate(_IN_BASE64)
+def _surely_none_inside(message: Message) -> bool:
+    return message.document.literal and b"x" * _SHORTEST_DOCUMENT not in message.data.translate(_IN_BASE64)
 
 
 def _documents_inside(message: Message) -> Iterator[Finding]:

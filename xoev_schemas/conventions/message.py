@@ -10,6 +10,7 @@ from typing import cast
 from lxml import etree
 
 from xoev_schemas.conventions.header import Header, header_of
+from xoev_schemas.documents import XmlDocument
 from xoev_schemas.findings import Finding, Severity, Text
 from xoev_schemas.places import Names, Places
 from xoev_schemas.standards import Standard
@@ -17,12 +18,19 @@ from xoev_schemas.standards import Standard
 
 @dataclass(frozen=True)
 class Message:
-    """root: judged by `standard`. now: with a time zone. names: which may be shown; None where the message is valid."""
+    """data: what `document` was read from. standard: that judged it. now: with a time zone. names: which may be shown;
+    None where the message is valid.
+    """
 
-    root: etree._Element
+    document: XmlDocument
+    data: bytes
     standard: Standard
     now: datetime
     names: Names | None = None
+
+    @property
+    def root(self) -> etree._Element:
+        return self.document.root
 
     @cached_property
     def header(self) -> Header | None:

@@ -59,7 +59,7 @@ STANDARDS = {
 
 def findings(message: str, by: Standard, *reported: Finding) -> list[Finding]:
     data = message.encode()
-    return convention_findings(parse_xml(data).root, data, by, now=NOW, reported=reported)
+    return convention_findings(parse_xml(data), data, by, now=NOW, reported=reported)
 
 
 @pytest.mark.parametrize("message", STANDARDS, ids=["g2g", "xinneres", "xdomea", "gewerbesteuer"])
@@ -166,7 +166,7 @@ def test_no_published_message_that_is_valid_breaks_a_convention(real: Registry, 
         judgement = real.validate(document, ref) if ref else None
         if ref is None or judgement is None or not judgement.valid:
             continue
-        found = convention_findings(document.root, data, standards[ref.standard], now=NOW)
+        found = convention_findings(document, data, standards[ref.standard], now=NOW)
         assert [f for f in found if f.severity == "error"] == [], path.name
         judged += 1
     assert judged > 30
@@ -178,5 +178,5 @@ def test_the_published_example_of_the_transport_rule_is_found(real: Registry, te
     document = parse_xml(data)
     assert isinstance(document, XmlDocument)
     [xbau] = [one for one in real.standards() if one.ref == "xoev:xbau/2.6"]
-    codes = [finding.code for finding in convention_findings(document.root, data, xbau, now=NOW)]
+    codes = [finding.code for finding in convention_findings(document, data, xbau, now=NOW)]
     assert codes == ["convention.test_message", "convention.document_id"]
