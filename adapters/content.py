@@ -17,7 +17,12 @@ MARKER = "$attachment"
 
 
 def fill(body: Any, attachments: Sequence[RequestAttachment], encode: Callable[[bytes], Any]) -> Any:
-    """A copy of `body` with every marker replaced by `encode(content)`.
+    """A copy of `body` with every marker replaced by `encode(content)`. Raises as `replace` does."""
+    return replace(body, attachments, lambda attachment: encode(attachment.read()))
+
+
+def replace(body: Any, attachments: Sequence[RequestAttachment], stand_in: Callable[[RequestAttachment], Any]) -> Any:
+    """A copy of `body` with every marker replaced by what stands for the attachment there.
 
     Raises Permanent (class `mapping`) when a marker names an attachment that this target does not get.
     """
@@ -29,7 +34,7 @@ def fill(body: Any, attachments: Sequence[RequestAttachment], encode: Callable[[
                 attachment = known.get(str(value[MARKER]))
                 if attachment is None:
                     raise Permanent("request.attachment_unknown", failure="mapping")
-                return encode(attachment.read())
+                return stand_in(attachment)
             return {name: walk(member) for name, member in value.items()}
         if isinstance(value, list | tuple):
             return [walk(item) for item in value]
