@@ -26,13 +26,11 @@ from zeep.wsdl.bindings import Soap12Binding
 from zeep.wsdl.bindings.soap import SoapBinding
 
 from adapters.base import FieldSpec
+from adapters.xsd_fields import type_fields
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 _REFERENCES = (f"{XS}import", f"{XS}include", f"{XS}redefine")
 WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
-
-_DEPTH = 40
-"""Levels of a type that are listed as fields; a recursive type would have no end."""
 
 # At DEBUG it writes whole messages.
 logging.getLogger("zeep").setLevel(logging.INFO)
@@ -128,7 +126,7 @@ class Wsdl:
     def fields(self, element: str) -> list[FieldSpec]:
         """Every leaf and group below a global element, outermost first; `required` holds below a present parent."""
         declared = self._model.maps.elements.get(element)
-        return list(_fields(declared.type, "", True, _DEPTH)) if declared is not None else []
+        return type_fields(declared.type) if declared is not None else []
 
     def message(self, operation: Operation, values: Mapping[str, Any], address: str) -> etree._Element:
         """An envelope that asks for this operation, with the WS-Addressing headers that the WSDL wants. values: names
@@ -271,44 +269,3 @@ def _gather(kind: str, target: str | None, parts: list[tuple[str, str]]) -> byte
         attributes = {"schemaLocation": location} | ({"namespace": namespace} if namespace else {})
         etree.SubElement(schema, f"{XS}{kind}", attrib=attributes)
     return etree.tostring(schema)
-
-
-# --- Fields -----------------------------------------------------------------------------------------------------------
-
-
-def _fields(kind: Any, prefix: str, required: bool, depth: int) -> Iterator[FieldSpec]:
-    if depth == 0 or kind.is_simple():
-        return
-    for name, attribute in kind.attributes.items():
-        if name:
-            yield _spec(f"{prefix}{attribute.local_name}", attribute.use == "required", attribute.type, repeated=False)
-    if kind.has_complex_content():
-        yield from _particles(kind.content, prefix, required, depth)
-
-
-def _particles(group: Any, prefix: str, required: bool, depth: int) -> Iterator[FieldSpec]:
-    """required: False below an optional group and in a choice, where none of several need be there."""
-    must = required and group.min_occurs > 0 and group.model != "choice"
-    for particle in group:
-        if isinstance(particle, xmlschema.validators.XsdGroup):
-            yield from _particles(particle, prefix, must, depth)
-        elif isinstance(particle, xmlschema.validators.XsdElement):
-            path = f"{prefix}{particle.local_name}"
-            repeated = particle.max_occurs is None or particle.max_occurs > 1
-            yield _spec(path, must and particle.min_occurs > 0, particle.type, repeated=repeated)
-            yield from _fields(particle.type, f"{path}.", True, depth - 1)
-
-
-def _spec(path: str, required: bool, kind: Any, *, repeated: bool) -> FieldSpec:
-    simple = kind if kind.is_simple() else (kind.content if kind.has_simple_content() else None)
-    if simple is None:
-        return FieldSpec(path, required, "group", repeated=repeated)
-    primitive = getattr(simple, "primitive_type", None)
-    return FieldSpec(
-        path,
-        required,
-        str(primitive.local_name) if primitive is not None else "string",
-        tuple(str(value) for value in getattr(simple, "enumeration", None) or ()),
-        getattr(simple, "max_length", None),
-        repeated,
-    )
