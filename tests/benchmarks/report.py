@@ -51,8 +51,8 @@ def page(
     plan: Plan,
     versions: Sequence[str],
 ) -> str:
-    """results: shape → side → figures. steps: of accepting and of delivering. checks: of messages, and of what installed
-    standards cost; empty without test data. versions: of databases and queues.
+    """results: shape → side → figures. steps: of accepting and of delivering. checks: of messages, and of what
+    installed standards cost; empty without test data. versions: of databases and queues.
     """
     parts = [
         "# Benchmarks",
