@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import mapping, messages, operating, packages, running, schemas, validating, watching
+from gateway.commands import mapping, messages, operating, packages, running, scaffolding, schemas, validating, watching
 from gateway.commands.failures import failure_of, show_traceback
 from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
@@ -52,6 +52,7 @@ app.command()(validating.validate)
 app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
+packages.services.command("new")(scaffolding.new)
 app.add_typer(packages.services, name="services")
 app.add_typer(schemas.app, name="schemas")
 app.command()(watching.targets)

@@ -11,12 +11,14 @@ from typing import Any
 
 from adapters.registry import load_adapter
 from gateway.checking import check_packages, sample_envelope
+from gateway.scaffold.files import Files, put, relative
 from gateway.scaffold.mapping import Draft, draft_mapping
+from gateway.scaffold.requests import draft_request
 from gateway.scaffold.samples import Sample, as_json, broken_sample, valid_samples
 from gateway.scaffold.shapes import Many, Members, Shape, Value, data_schema, mirrored, write
 from gateway.scaffold.source import leaves, read_source
 from gateway.scaffold.texts import Found, placeholder_target, readme, service_yaml
-from gateway.services import Accepts, Packages, Service, map_case
+from gateway.services import Accepts, Packages, Service, Target, map_case
 from xoev_schemas.documents import parse
 from xoev_schemas.findings import Finding
 from xoev_schemas.ladder import Checker
@@ -24,25 +26,24 @@ from xoev_schemas.registry import Registry, SchemaRef
 
 VALID, BROKEN = "beispiel-gueltig", "beispiel-ungueltig"
 
-Files = Mapping[str, bytes]
-"""Path below the packages' folder → content."""
-
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """files: of the whole package. findings: what `gateway check` says of it. fields: how many the mapping reads."""
+    """files: of the whole package. findings: what `gateway check` says of it, with paths as in files. fields: how many
+    the mapping reads. samples: their names; empty where no message could be made.
+    """
 
     files: Files
     findings: list[Finding]
+    schema: str
     fields: int
     parties: int
     samples: tuple[str, ...]
 
 
-def draft_service(name: str, ref: SchemaRef, checker: Checker, target: Mapping[str, bytes] | None, to: str) -> Drafted:
-    """target: files of the target it shall go to, by path below the packages' folder; None = one is drafted too.
-
-    to: the target's name.
+def draft_service(name: str, ref: SchemaRef, checker: Checker, to: str, target: Target | None = None) -> Drafted:
+    """to: name of the target. target: the one of this name that is there already, which gets a request of its own for
+    this service; None = one is drafted too. Raises GatewayError.
     """
     registry = checker.registry
     source = read_source(registry.model(ref), registry.fim(ref.standard))
@@ -53,15 +54,16 @@ def draft_service(name: str, ref: SchemaRef, checker: Checker, target: Mapping[s
         f"{folder}/mapping.yaml": (_HEAD.format(schema=schema) + write("case", draft.case)).encode(),
         f"{folder}/data.schema.json": as_json(data_schema(draft.data, title)),
     }
-    others = dict(target) if target is not None else _placeholder(name, to, draft)
-    samples = _samples(name, files | others, checker, ref)
+    there = _files_of(target) if target is not None else {}
+    files |= _request(name, target, draft) if target is not None else _placeholder(name, to, draft)
+    samples = _samples(name, files | there, checker, ref)
     names = tuple(dict.fromkeys(path.split("/")[3] for path in samples))
     fields = sum(1 for _ in leaves(source))
     found = Found(schema, fields, draft.parties, to, names)
     files |= {f"{folder}/README.md": readme(title, found, registry.fim(ref.standard)).encode()} | samples
-    with _loaded(files | others, name, registry) as packages:
-        findings = check_packages(packages, checker, load_adapter)
-    return Drafted(files | (others if target is None else {}), findings, fields, draft.parties, names)
+    with _loaded(files | there, name, registry) as (packages, scratch):
+        findings = [relative(finding, scratch) for finding in check_packages(packages, checker, load_adapter)]
+    return Drafted(files, findings, schema, fields, draft.parties, names)
 
 
 _HEAD = """\
@@ -112,8 +114,25 @@ def whole_case(case: Members) -> Members:
     return Members({**members, "documents": Many("attachments", Members(file))})
 
 
+def _files_of(target: Target) -> dict[str, bytes]:
+    """All but its requests for other services, which are not loaded here."""
+    files = (file for file in target.folder.rglob("*") if file.is_file() and not file.name.startswith("request-"))
+    return {f"targets/{target.name}/{file.relative_to(target.folder)}": file.read_bytes() for file in files}
+
+
+def _request(name: str, target: Target, draft: Draft) -> dict[str, bytes]:
+    adapter = load_adapter(target.adapter)(target.config)
+    try:
+        fields = adapter.required_fields()
+    finally:
+        adapter.close()
+    shape = whole_case(draft.case) if fields is None else draft_request(fields)[0]
+    text = f"# Case of {name} → {target.name}. Fill what is marked REQUIRED.\n" if fields else _WHOLE_CASE
+    return {f"targets/{target.name}/request-{name}.yaml": (text + write("request", shape)).encode()}
+
+
 def _samples(name: str, files: Files, checker: Checker, ref: SchemaRef) -> dict[str, bytes]:
-    with _loaded(files, name, checker.registry) as packages:
+    with _loaded(files, name, checker.registry) as (packages, _):
         service = packages.services[name]
         for sample in valid_samples(checker, ref):
             case = _case(service, service.accepts[0], sample, ref)
@@ -137,15 +156,8 @@ def _sample_files(folder: str, valid: Sample, case: Mapping[str, Any], broken: S
 
 
 @contextmanager
-def _loaded(files: Files, name: str, registry: Registry) -> Iterator[Packages]:
+def _loaded(files: Files, name: str, registry: Registry) -> Iterator[tuple[Packages, Path]]:
     """The packages that these files make, for as long as they lie in a scratch folder."""
     with tempfile.TemporaryDirectory(prefix="gateway-new-") as folder:
         put(files, Path(folder))
-        yield Packages.load([Path(folder)], registry, only=[name])
-
-
-def put(files: Files, folder: Path) -> None:
-    for path, content in files.items():
-        target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        yield Packages.load([Path(folder)], registry, only=[name]), Path(folder)

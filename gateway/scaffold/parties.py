@@ -112,8 +112,13 @@ def telling(trail: Trail) -> str:
     """The nearest name on the way up that says what a leaf is: `familienname/name` is a family name."""
     for field in reversed(trail):
         if field.name.lower() not in _TELLS_NOTHING:
-            return re.sub(r"[^a-z]", "", slug(field.name))
+            return squeezed(field.name)
     return ""
+
+
+def squeezed(name: str) -> str:
+    """For comparing names however they are written: `Haus-Nummer`, `hausnummer`."""
+    return re.sub(r"[^a-z]", "", slug(name))
 
 
 def _place(trail: Trail) -> Place | None:
@@ -153,13 +158,28 @@ def _root(trail: Trail, placed: Mapping[Trail, Place]) -> Trail:
 
 
 def _own(root: Trail, roots: Mapping[Trail, None], placed: Mapping[Trail, Place]) -> dict[Place, list[Trail]]:
-    """What stands below this party and below no other one inside it."""
+    """What stands below this party, below no other one inside it, and not with a second address: whose that is, nobody
+    can tell, and two of them must never be mixed.
+    """
     inner = [other for other in roots if len(other) > len(root) and other[: len(root)] == root]
+    inner += _other_addresses(root, [trail[:-1] for trail, place in placed.items() if place == _STREET])
     own: dict[Place, list[Trail]] = {}
     for trail, place in placed.items():
         if trail[: len(root)] == root and not any(trail[: len(other)] == other for other in inner):
             own.setdefault(place, []).append(trail)
     return own
+
+
+def _other_addresses(root: Trail, addresses: Sequence[Trail]) -> list[Trail]:
+    """Where all but the first address below `root` stand: the widest group around each that the first is not in."""
+    first, *others = [address for address in addresses if address[: len(root)] == root] or [()]
+    found = []
+    for other in others:
+        shared = next(
+            (step for step, pair in enumerate(zip(first, other, strict=False)) if pair[0] is not pair[1]), None
+        )
+        found.append(other if shared is None else other[: shared + 1])
+    return found
 
 
 def _role(root: Trail) -> str:

@@ -91,7 +91,7 @@ def _with_codes(sample: Sample, checker: Checker, ref: SchemaRef) -> Sample:
                 version = lists.versions(uri)[-1]
                 element.set("listVersionID", version)
             code.text = _a_code(lists, uri, version, code.text) or code.text
-    return replace(sample, data=etree.tostring(document.root, encoding="utf-8", xml_declaration=True))
+    return replace(sample, data=_as_xml(document.root))
 
 
 def _a_code(lists: CodeLists, uri: str, version: str | None, written: str | None) -> str | None:
@@ -108,7 +108,7 @@ def _broken_xml(data: bytes) -> Iterator[bytes]:
         if index and not len(element):
             yield _without(root, index)
     etree.SubElement(root, etree.QName(etree.QName(root).namespace, "unbekannt")).text = "Beispiel"
-    yield etree.tostring(root, encoding="utf-8", xml_declaration=True)
+    yield _as_xml(root)
 
 
 def _without(root: etree._Element, index: int) -> bytes:
@@ -117,7 +117,11 @@ def _without(root: etree._Element, index: int) -> bytes:
     parent = element.getparent()
     assert parent is not None
     parent.remove(element)
-    return etree.tostring(other, encoding="utf-8", xml_declaration=True)
+    return _as_xml(other)
+
+
+def _as_xml(root: etree._Element) -> bytes:
+    return etree.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n"
 
 
 def _broken_json(data: bytes) -> Iterator[bytes]:

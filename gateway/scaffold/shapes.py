@@ -63,7 +63,8 @@ Shape: TypeAlias = Value | Constant | Members | Many | Several
 
 def write(root: str, shape: Members) -> str:
     """The mapping file."""
-    return "\n".join([f"{root}:", *_block(shape, "  ")]) + "\n"
+    head = f"{root}:" if shape.members else f"{root}: {{}}"
+    return "\n".join([head, *_block(shape, "  ")]) + "\n"
 
 
 def _member(name: str, shape: Shape, indent: str) -> Iterator[str]:

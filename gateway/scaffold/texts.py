@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from xoev_schemas.fim.model import DataSchema
@@ -40,6 +40,26 @@ path: /vorgaenge  # REPLACE
 request: request.yaml
 # references: {{aktenzeichen: "$.aktenzeichen"}}  # where the answer carries them
 repeatable: false  # DECIDE: may the same request be sent twice?
+"""
+
+
+def target_yaml(name: str, department: str, settings: Mapping[str, str]) -> str:
+    """settings: of the adapter, as its interface description gives them."""
+    adapter = "soap" if "wsdl" in settings else "rest"
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    example = "$.Vorgang.FremdId" if adapter == "soap" else "$.fremdId"
+    return f"""\
+# Drafted from {settings.get("wsdl") or settings.get("openapi")}. A service that names it has its request proven by
+# `gateway check`: targets: [{name}].
+adapter: {adapter}
+department: {department}  # DECIDE: whose system it is
+{chr(10).join(lines)}  # CHECK: from the description; often that of a test system
+request: request.yaml
+# references: {{aktenzeichen: "$.Aktenzeichen"}}  # DECIDE: where the answer carries what the department calls it
+# key: "{example}"  # DECIDE: where the idempotency key goes, so that a repeat is recognised
+repeatable: false  # DECIDE: may the same request be sent twice?
+# probe:  # DECIDE: how to ask whether a key arrived
+# auth, tls: see the page on the package format
 """
 
 
@@ -99,6 +119,8 @@ For `mapping.yaml`:
 def _rules(fim: DataSchema) -> str:
     lines = [f"- [ ] **{rule.id}** {' '.join(rule.name.split())}: {' '.join(rule.text.split())}" for rule in fim.rules]
     return (
-        "## Rules of the data schema\n\nTheir editors wrote them for people (Regeln); no schema checks them. Which ones "
-        "shall the gateway check? Those go into `rules.yaml`, each with `covers: [R…]`.\n\n" + "\n".join(lines) + "\n"
+        "## Rules of the data schema\n\nTheir editors wrote them for people (Regeln); no schema checks them. Which "
+        "ones shall the gateway check? Those go into `rules.yaml`, each with `covers: [R…]`.\n\n"
+        + "\n".join(lines)
+        + "\n"
     )
