@@ -46,7 +46,8 @@ def kind_of(media_type: str) -> Kind | None:
 class OpenApiOperation:
     """One method of one path. Thread-safe: compiled validators keep no state.
 
-    media_type: of the request body, as the document or `target.yaml` chose it; None where the document describes none.
+    media_type: of the request body, as the document or `target.yaml` chose it of media_types; None where the document
+    describes none.
     encoding: what the document says about single parts of a form or multipart body. path_parameters: name → schema.
     """
 
@@ -57,6 +58,7 @@ class OpenApiOperation:
         self._document = document
         self._operation = operation
         contents = (_resolved(document, operation.get("requestBody")) or {}).get("content") or {}
+        self.media_types = tuple(contents)
         self.media_type = _chosen(name, contents, media_type)
         content = contents.get(self.media_type) or {} if self.media_type is not None else {}
         self.body_schema: Any = content.get("schema")

@@ -5,6 +5,7 @@ demonstrations, and for adapters made elsewhere.
 """
 
 from adapters.testkit.behaviour import Behaviour, Kind, Script
+from adapters.testkit.gatekeeper import ApiKey, Gatekeeper
 from adapters.testkit.http_department import HttpDepartment
 from adapters.testkit.ledger import Ledger, Received
 from adapters.testkit.queue_department import QueueDepartment
@@ -12,7 +13,9 @@ from adapters.testkit.rest_department import RestDepartment
 from adapters.testkit.soap_department import SoapDepartment
 
 __all__ = [
+    "ApiKey",
     "Behaviour",
+    "Gatekeeper",
     "HttpDepartment",
     "Kind",
     "Ledger",

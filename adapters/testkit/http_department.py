@@ -161,12 +161,13 @@ class HttpDepartment(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A valid request for a new case."""
+    """A valid request for a new case, or to change one. place: the last part of the address, where the case has one."""
 
     key: str
     body: dict[str, object]
     raw: bytes
     marked: bool
+    place: str = ""
 
 
 class _Server(ThreadingHTTPServer):

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from department_files import write
+from rest_files import write_openapi
 
 from adapters.amqp import AmqpAdapter
 from adapters.base import TargetConfig
 from adapters.demo import FailingAdapter, SucceedingAdapter
 from adapters.rest import RestAdapter
 from adapters.soap import SoapAdapter
-from adapters.testkit import QueueDepartment, RestDepartment, SoapDepartment
+from adapters.testkit import ApiKey, Gatekeeper, QueueDepartment, RestDepartment, SoapDepartment
 from adapters.testkit.contract import CANARY, AdapterContract, Bench
 
 SOAP_BODY: Mapping[str, Any] = {"Vorgang": {"Art": "NEU", "Name": [CANARY, "B"], "Inhalt": {"$attachment": "a1"}}}
@@ -89,6 +90,37 @@ class TestRestAdapter(AdapterContract):
                 invalid={"art": CANARY, "name": "A"},
                 references=frozenset({"vorgangsnummer", "aktenzeichen"}),
                 wrong=RestAdapter(rest_config(folder, department.url, path="/vorgange")),
+                idempotent=True,
+                probes=True,
+            )
+            adapter.close()
+
+
+MEDIA_TYPES = ["application/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data"]
+
+
+class TestRestAdapterWithEveryKindOfBody(AdapterContract):
+    """And with an API key, as the document says."""
+
+    @pytest.fixture(params=MEDIA_TYPES, ids=["json", "xml", "form", "multipart"])
+    def bench(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Bench]:
+        openapi = write_openapi(tmp_path)
+        gate = Gatekeeper(api_key=ApiKey("X-Amt", "geheim"))
+        changed = {
+            "openapi": openapi.name,
+            "media_type": request.param,
+            "auth": {"type": "api_key", "key": "geheim"},
+            "asynchronous": False,
+        }
+        with RestDepartment(openapi, gate=gate) as department:
+            adapter = RestAdapter(rest_config(tmp_path, department.url, **changed))
+            yield Bench(
+                adapter,
+                REST_BODY,
+                department,
+                invalid={"art": CANARY, "name": "A"},
+                references=frozenset({"vorgangsnummer", "aktenzeichen"}),
+                wrong=RestAdapter(rest_config(tmp_path, department.url, **(changed | {"media_type": "text/xml"}))),
                 idempotent=True,
                 probes=True,
             )
