@@ -196,6 +196,11 @@ def plain(value: Any) -> Any:
     return value
 
 
+def schema_fields(schema: Mapping[str, Any]) -> list[FieldSpec]:
+    """Leaves and groups of a JSON Schema that is a document of its own. Raises OpenApiUnusable for broken references."""
+    return list(_fields(schema, schema, "", _DEPTH))
+
+
 def _refuse(uri: str) -> NoReturn:
     raise ValueError(f"{uri} is not in this file: bring a copy into the document")
 
