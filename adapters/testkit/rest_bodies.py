@@ -9,15 +9,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from email.message import Message
-from email.parser import BytesParser
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from lxml import etree
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from adapters.openapi import OpenApiOperation, kind_of
 from xoev_schemas.documents import JsonDocument, Unreadable, XmlDocument, parse
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 
 class Malformed(Exception):
@@ -74,40 +78,60 @@ def _form(operation: OpenApiOperation, data: bytes) -> dict[str, Any]:
         raise Malformed("not a form") from error
     read: dict[str, Any] = {}
     for name, text in pairs:
-        _add(operation, read, name, lambda schema, text=text: _typed(operation, schema, text))
+        _add(operation, read, name, partial(_typed_text, operation, text))
     return read
 
 
 def _multipart(operation: OpenApiOperation, content_type: str, data: bytes) -> dict[str, Any]:
-    whole = BytesParser().parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + data)
-    if not whole.is_multipart() or whole.defects:
-        raise Malformed("not multipart")
     read: dict[str, Any] = {}
-    for part in whole.get_payload():
-        assert isinstance(part, Message)
-        name = part.get_param("name", header="content-disposition")
-        if part.get_content_disposition() != "form-data" or not isinstance(name, str):
+    for headers, content in _parts(content_type, data):
+        kind, given = parse_options_header(headers.get("content-disposition", ""))
+        name = given.get(b"name")
+        if kind != b"form-data" or name is None:
             raise Malformed("a part without a name")
-        _add(operation, read, _utf8(name), lambda schema, part=part: _part(operation, schema, part))
+        filename, media_type = given.get(b"filename"), headers.get("content-type", "text/plain")
+        _add(operation, read, name.decode(), partial(_part, operation, filename, media_type, content))
     return read
 
 
-def _part(operation: OpenApiOperation, schema: Any, part: Message) -> Any:
-    content = part.get_payload(decode=True)
-    assert isinstance(content, bytes)
-    filename = part.get_param("filename", header="content-disposition")
-    if isinstance(filename, str):
-        return SentFile(_utf8(filename), part.get_content_type(), content)
-    if kind_of(part.get_content_type()) == "json":
-        return json.loads(content)
-    if kind_of(part.get_content_type()) == "xml":
-        return _xml(operation, etree.fromstring(content), schema)
+def _parts(content_type: str, data: bytes) -> list[tuple[dict[str, str], bytes]]:
+    """(header fields by names in lower case, content) of each part. Raises Malformed."""
+    parts: list[tuple[dict[str, str], bytearray]] = []
+    field, value = bytearray(), bytearray()
+
+    def header_ended() -> None:
+        parts[-1][0][field.decode("latin-1").lower()] = value.decode("latin-1")  # as `parse_options_header` wants it
+        field.clear()
+        value.clear()
+
+    callbacks: MultipartCallbacks = {
+        "on_part_begin": lambda: parts.append(({}, bytearray())),
+        "on_header_field": lambda piece, start, end: field.extend(piece[start:end]),
+        "on_header_value": lambda piece, start, end: value.extend(piece[start:end]),
+        "on_header_end": header_ended,
+        "on_part_data": lambda piece, start, end: parts[-1][1].extend(piece[start:end]),
+    }
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    try:
+        parser = MultipartParser(boundary, callbacks)
+        parser.write(data)
+        parser.finalize()
+    except FormParserError as error:
+        raise Malformed("not multipart") from error
+    return [(headers, bytes(content)) for headers, content in parts]
+
+
+def _part(operation: OpenApiOperation, filename: bytes | None, media_type: str, content: bytes, schema: Any) -> Any:
+    if filename is not None:
+        return SentFile(filename.decode(), media_type, content)
+    try:
+        if kind_of(media_type) == "json":
+            return json.loads(content)
+        if kind_of(media_type) == "xml":
+            return _xml(operation, etree.fromstring(content), schema)
+    except (ValueError, etree.XMLSyntaxError) as error:
+        raise Malformed("a part is not what its media type says") from error
     return _typed(operation, schema, content.decode())
-
-
-def _utf8(value: str) -> str:
-    """Header fields of parts are UTF-8 (RFC 7578 §5.1), which the e-mail package keeps as surrogates."""
-    return value.encode("ascii", "surrogateescape").decode()
 
 
 def _add(operation: OpenApiOperation, read: dict[str, Any], name: str, value: Any) -> None:
@@ -174,6 +198,10 @@ def _children(
 def _tag(words: Mapping[str, Any], name: str, inherited: str | None) -> str:
     uri = words.get("namespace") or inherited
     return f"{{{uri}}}{words.get('name', name)}" if uri else str(words.get("name", name))
+
+
+def _typed_text(operation: OpenApiOperation, text: str, schema: Any) -> Any:
+    return _typed(operation, schema, text)
 
 
 def _typed(operation: OpenApiOperation, schema: Any, text: str) -> Any:
