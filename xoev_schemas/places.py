@@ -13,6 +13,8 @@ _SAFE = re.compile(r"[A-Za-z_$][A-Za-z0-9_.\-]{0,99}")
 _FIM = re.compile(r"[A-Z][0-9]{8,11}(?:V[0-9]+(?:\.[0-9]+){1,2})?")
 _ALIKE = 0.8
 _TRIES = 20
+_FEW = 32
+"""Children up to which counting them costs less than remembering what was counted."""
 
 
 class Names:
@@ -97,6 +99,9 @@ class Places:
         parent = element.getparent()
         if parent is None:
             return 1, 1
+        if len(parent) <= _FEW:
+            alike = list(parent.iterchildren(element.tag))
+            return alike.index(element) + 1, len(alike)
         if parent not in self._steps:
             total = Counter(child.tag for child in parent)
             seen: Counter[str] = Counter()
@@ -122,5 +127,5 @@ def _is_named(element: etree._Element, name: str) -> bool:
 
 def display_name(element: etree._Element) -> str:
     """The local name in a document that no person filled in, or that is valid; `*` where it has no such shape."""
-    local = etree.QName(element).localname
+    local = str(element.tag).rpartition("}")[2]
     return local if _SAFE.fullmatch(local) else "*"

@@ -110,9 +110,12 @@ class _Check:
     def findings(self, suspects: list[etree._Element], judged: set[str]) -> list[Finding]:
         wrong: list[tuple[etree._Element, CodeList | None]] = []
         unchecked: dict[_Key, int] = {}
+        resolved: dict[_Key, CodeList | None] = {}
         for code in suspects:
             key = _key(_holder(code))
-            known = _resolved(key, self._lists, self._enumerated)
+            if key not in resolved:
+                resolved[key] = _resolved(key, self._lists, self._enumerated)
+            known = resolved[key]
             if known is None:
                 unchecked[key] = unchecked.get(key, 0) + 1
                 if unchecked[key] == 1:

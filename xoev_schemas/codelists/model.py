@@ -62,6 +62,8 @@ class CodeList:
 
 def token(text: str) -> str:
     """Normalised as xs:token: white space collapsed, none at the ends."""
+    if " " not in text and text.isprintable():
+        return text
     return _WHITE_SPACE.sub(" ", text).strip(" ")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lxml import etree
 
@@ -31,16 +31,12 @@ def attachment_findings(message: Message) -> list[Finding]:
     """In the order of the rules."""
     if not message.standard.ref.startswith("xoev:xbau"):
         return []
-    identifiers: list[etree._Element] = []
-    names: list[etree._Element] = []
-    for element in message.root.iter(_ID_TAG, _FILE_TAG):
-        (names if str(element.tag).endswith("dateiname") else identifiers).append(element)
-    found = [*_document_ids(message, identifiers), *_file_names(message, names)]
+    found = [*_document_ids(message), *_file_names(message)]
     return found if _surely_none_inside(message) else [*found, *_documents_inside(message)]
 
 
-def _document_ids(message: Message, identifiers: Iterable[etree._Element]) -> Iterator[Finding]:
-    for identifier in identifiers:
+def _document_ids(message: Message) -> Iterator[Finding]:
+    for identifier in message.root.iter(_ID_TAG):
         if _XS_ID.fullmatch(text_of(identifier).strip()):
             continue
         yield message.finding(
@@ -61,9 +57,9 @@ def _document_ids(message: Message, identifiers: Iterable[etree._Element]) -> It
         )
 
 
-def _file_names(message: Message, names: Iterable[etree._Element]) -> Iterator[Finding]:
+def _file_names(message: Message) -> Iterator[Finding]:
     first: dict[str, etree._Element] = {}
-    for name in names:
+    for name in message.root.iter(_FILE_TAG):
         value = text_of(name).strip()
         if not _FILE_NAME.fullmatch(value):
             yield _file_name(message, name, value)

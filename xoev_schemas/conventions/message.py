@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import cast
 
 from lxml import etree
 
-from xoev_schemas.conventions.header import Header, header_of
+from xoev_schemas.conventions.header import header_of
 from xoev_schemas.documents import XmlDocument
 from xoev_schemas.findings import Finding, Severity, Text
 from xoev_schemas.places import Names, Places
 from xoev_schemas.standards import Standard
 
 
-@dataclass(frozen=True)
 class Message:
-    """data: what `document` was read from. standard: that judged it. now: with a time zone. names: which may be shown;
-    None where the message is valid.
-    """
+    """A message that was judged, its header, and how to find fault with it. root, header: its parts."""
 
-    document: XmlDocument
-    data: bytes
-    standard: Standard
-    now: datetime
-    names: Names | None = None
+    def __init__(
+        self, document: XmlDocument, data: bytes, standard: Standard, now: datetime, names: Names | None
+    ) -> None:
+        """data: what `document` was read from. standard: that judged it. now: with a time zone. names: which may be
+        shown; None where the message is valid.
+        """
+        self.document = document
+        self.root = document.root
+        self.data = data
+        self.standard = standard
+        self.now = now
+        self.header = header_of(document.root)
+        self._names = names
+        self._known_places: Places | None = None
 
     @property
-    def root(self) -> etree._Element:
-        return self.document.root
-
-    @cached_property
-    def header(self) -> Header | None:
-        return header_of(self.root)
-
-    @cached_property
     def _places(self) -> Places:
-        return Places(self.root, self.names)
+        if self._known_places is None:
+            self._known_places = Places(self.root, self._names)
+        return self._known_places
 
     def finding(
         self,
