@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import yaml
 from lxml import etree
+from zeep.wsdl.bindings.soap import SoapBinding
 
 from adapters.base import FieldSpec, TargetConfig
 from adapters.registry import load_adapter
@@ -78,13 +80,23 @@ def _asked(
 def _soap(path: Path, operation: str) -> tuple[Path, dict[str, Any], list[str]]:
     try:
         wsdl = Wsdl(path)
-        known = [found.name for found in wsdl.operations()]
-        chosen = wsdl.operation(operation).name if operation else _creating(known, path)
+        known = list(dict.fromkeys(_operations(wsdl)))
+        chosen = wsdl.operation(operation or _creating(known, path)).name
     except WsdlUnusable as error:
         raise _unusable(path, str(error)) from None
     root = Path(os.path.commonpath([file.parent for file in _needed(path)]))
     url = next(_addresses(path), "https://REPLACE.example/service")
     return root, {"wsdl": str(path.resolve().relative_to(root)), "operation": chosen, "url": url}, known
+
+
+def _operations(wsdl: Wsdl) -> Iterator[str]:
+    """Those of all ports that the adapter can call."""
+    for service in wsdl.document.services.values():
+        for port in service.ports.values():
+            names = port.binding.all() if isinstance(port.binding, SoapBinding) else ()  # type: ignore[no-untyped-call]
+            for name in names:
+                with suppress(WsdlUnusable):
+                    yield wsdl.operation(name).name
 
 
 def _rest(path: Path, operation: str) -> tuple[Path, dict[str, Any], list[str]]:

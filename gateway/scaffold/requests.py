@@ -19,6 +19,7 @@ _OF_CASE: Mapping[str, tuple[str, str]] = {
     "eingang": ("receivedAt", "datetime"),
 }
 """Names of fields that are the gateway's own statement → where it stands in the case, and `as`."""
+_TEXTS = ("string", "dateTime", "date-time", "date", "token", "normalizedString")
 _APPLICANT = "applicants[1]"
 
 
@@ -79,18 +80,22 @@ def _value(name: str, spec: FieldSpec | None) -> Value | None:
     word = squeezed(name)
     place = next((f"{_APPLICANT}/{part}/{member}" for (part, member), words in WORDS.items() if word in words), None)
     path, kind = (place, "text") if place else _OF_CASE.get(word, (None, "text"))
-    if path is None or spec is None or spec.type not in ("string", "dateTime", "date", ""):
+    if path is None or spec is None or spec.type not in _TEXTS or (kind == "datetime" and spec.type == "date"):
         return None
     return Value((path,), kind, _note(spec), required=spec.required)
 
 
 def _told(name: str, branch: _Branch, depth: int, indent: str = "") -> Iterator[str]:
     """The field and those below it, as they would be written."""
-    note = _note(branch.spec)
+    note, repeated = _note(branch.spec), branch.spec is not None and branch.spec.repeated
     if not branch.below or depth <= 1:
-        yield f"{indent}{name}: {{from: …}}  # {note}"
+        yield f"{indent}{name}: {'{each: …, make: {from: .}}' if repeated else '{from: …}'}  # {note}"
         return
     yield f"{indent}{name}:  # {note}"
+    if repeated:
+        yield f"{indent}  each: …"
+        yield f"{indent}  make:"
+        indent += "  "
     for inner, child in branch.below.items():
         yield from _told(inner, child, depth - 1, indent=f"{indent}  ")
 
