@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
+
+from xoev_schemas.xsd import NotCompiled, XsdSource, compile_xsd
 
 
 def echo(data: bytes) -> bytes:
@@ -43,3 +46,13 @@ def die() -> bytes:
 
 def fail(secret: bytes) -> bytes:
     raise ValueError(secret.decode())
+
+
+def compile_schema(folder: bytes, entry: bytes) -> bytes:
+    """`compiled`, or `refused` with the reason; of all schemas in a folder one is the entry."""
+    files = {file.name: file.read_bytes() for file in Path(folder.decode()).glob("*.xsd")}
+    try:
+        compile_xsd(XsdSource(f"{folder!r} {entry!r}", entry.decode(), files))
+    except NotCompiled:
+        return b"refused"
+    return b"compiled"
