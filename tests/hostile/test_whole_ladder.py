@@ -12,12 +12,12 @@ import os
 import socket
 import zipfile
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from unittest import mock
 from xml.sax.saxutils import escape
 
 import pytest
+from checking_support import install_published
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -57,6 +57,21 @@ def checker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
     workers = Workers(1, 2 << 30, 120.0)
     yield Checker(registry, workers, Limits())
     workers.close()
+
+
+@pytest.fixture(scope="module")
+def published(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checker]:
+    """With everything published installed."""
+    workers = Workers(1, 2 << 30, 120.0)
+    yield Checker(install_published(test_data, tmp_path_factory.mktemp("published") / "schemas"), workers, Limits())
+    workers.close()
+
+
+@pytest.fixture(scope="module")
+def building(test_data: Path) -> bytes:
+    """A valid application for a building permit."""
+    file = "xoev/xbau-2.6/instances/constructed-valid_baugenehmigung.antrag.0200.xml"
+    return (test_data / file).read_bytes()
 
 
 def outcome(checker: Checker, data: bytes, media_type: str = XML) -> tuple[object, list[Finding]]:
@@ -185,10 +200,10 @@ def test_no_way_of_pointing_out_of_a_message_is_followed(checker: Checker, tmp_p
 
 
 @st.composite
-def damaged_trees(draw: st.DrawFn) -> bytes:
-    """The valid message with up to three elements removed, doubled, renamed, moved, emptied, rewritten or given an
+def damaged_trees(draw: st.DrawFn, whole: bytes = DOG) -> bytes:
+    """A valid message with up to three elements removed, doubled, renamed, moved, emptied, rewritten or given an
     attribute."""
-    root = etree.fromstring(DOG)
+    root = etree.fromstring(whole)
     for _ in range(draw(st.integers(1, 3))):
         elements = list(root.iter())[1:]
         if not elements:
@@ -214,21 +229,27 @@ def damaged_trees(draw: st.DrawFn) -> bytes:
     return etree.tostring(root, encoding="utf-8", xml_declaration=True)
 
 
+def judged_alike(checker: Checker, data: bytes) -> None:
+    """In the thread and in a process, with places that lead somewhere."""
+    in_thread, elsewhere = outcome(checker, data), in_a_process(checker, data)
+
+    assert in_thread[0] == elsewhere[0]
+    assert [finding.as_dict() for finding in in_thread[1]] == [finding.as_dict() for finding in elsewhere[1]]
+    assert_places(data, in_thread[1])
+
+
+def assert_places(data: bytes, findings: list[Finding]) -> None:
+    """Every path that hides no name and asks for no attribute leads to a place in the message."""
+    shown = {finding.path for finding in findings if "*" not in finding.path and "@" not in finding.path} - {""}
+    assert set(positions_in_xml(data, shown)) == shown
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damaged_trees())
 def test_a_damaged_message_is_judged_alike_in_the_thread_and_in_a_process_and_its_findings_have_places(
     checker: Checker, data: bytes
 ) -> None:
-    in_thread, elsewhere = outcome(checker, data), in_a_process(checker, data)
-
-    assert [in_thread[0], [asdict(finding) for finding in in_thread[1]]] == [
-        elsewhere[0],
-        [asdict(finding) for finding in elsewhere[1]],
-    ]
-    paths = {finding.path for finding in in_thread[1] if finding.severity == "error"} - {""}
-    shown = {path for path in paths if "*" not in path}
-    # The attribute that is missing has no place of its own; this schema requires none.
-    assert set(positions_in_xml(data, shown)) == shown
+    judged_alike(checker, data)
 
 
 @pytest.mark.long
@@ -236,10 +257,16 @@ def test_a_damaged_message_is_judged_alike_in_the_thread_and_in_a_process_and_it
 @given(damaged_trees())
 @pytest.mark.timeout(1_800)
 def test_many_damaged_messages_are_judged_and_their_findings_have_places(checker: Checker, data: bytes) -> None:
-    _verdict, findings = outcome(checker, data)
+    assert_places(data, outcome(checker, data)[1])
 
-    shown = {finding.path for finding in findings if finding.severity == "error" and "*" not in finding.path} - {""}
-    assert set(positions_in_xml(data, shown)) == shown
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_damaged_message_of_a_published_standard_is_judged_alike_in_the_thread_and_in_a_process(
+    published: Checker, building: bytes, data: st.DataObject
+) -> None:
+    """Code lists, conventions and business rules included."""
+    judged_alike(published, data.draw(damaged_trees(building)))
 
 
 # --- amount --------------------------------------------------------------------------------------------------------
