@@ -197,7 +197,7 @@ def plain(value: Any) -> Any:
 
 
 def schema_fields(schema: Mapping[str, Any]) -> list[FieldSpec]:
-    """Leaves and groups of a JSON Schema that is a document of its own. Raises OpenApiUnusable for broken references."""
+    """Of a JSON Schema that is a document of its own: leaves and groups. Raises OpenApiUnusable (broken references)."""
     return list(_fields(schema, schema, "", _DEPTH))
 
 
