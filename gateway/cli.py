@@ -12,7 +12,18 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands import mapping, messages, operating, packages, running, scaffolding, schemas, validating, watching
+from gateway.commands import (
+    mapping,
+    messages,
+    operating,
+    packages,
+    reaching,
+    running,
+    scaffolding,
+    schemas,
+    validating,
+    watching,
+)
 from gateway.commands.failures import failure_of, show_traceback
 from gateway.commands.output import Exit, wants_json
 from gateway.demo.command import demo
@@ -55,7 +66,7 @@ app.command()(packages.check)
 packages.services.command("new")(scaffolding.new)
 app.add_typer(packages.services, name="services")
 app.add_typer(schemas.app, name="schemas")
-app.command()(watching.targets)
+app.add_typer(reaching.targets, name="targets")
 app.add_typer(watching.deliveries, name="deliveries")
 app.add_typer(watching.held, name="held")
 app.add_typer(operating.dead, name="dead")

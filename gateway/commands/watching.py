@@ -47,8 +47,10 @@ _MOVING = OPEN - {DeliveryState.DEAD}
 _WAITS = (DeliveryState.WAITING, DeliveryState.UNKNOWN)
 
 
-def targets(config: Config = None, lang: Lang = None, as_json: Json = False) -> None:
+def targets(context: typer.Context, config: Config = None, lang: Lang = None, as_json: Json = False) -> None:
     """Department systems: whether each answers, since when not and why, and what is open for it."""
+    if context.invoked_subcommand is not None:
+        return
     settings = settings_for(config)
     with open_store(settings) as store:
         circuits = {name: Circuit.from_dict(state) for name, state in store.circuits().items()}

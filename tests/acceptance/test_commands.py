@@ -26,7 +26,8 @@ BAD = str(SAMPLES / "invalid-city-missing-xml" / "data.xml")
 COMMANDS = [
     "", "run", "demo", "serve", "work", "relay", "validate", "map", "send", "check", "services list", "services test",
     "schemas list", "schemas import", "schemas show", "dead list", "dead show", "dead redrive", "dead discard",
-    "dead restore", "case show", "targets", "deliveries list", "token", "db upgrade", "keys create",
+    "dead restore", "case show", "targets", "targets ping", "targets test", "deliveries list",
+    "token", "db upgrade", "keys create",
 ]  # fmt: skip
 
 
