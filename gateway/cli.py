@@ -19,6 +19,7 @@ from gateway.commands import (
     packages,
     reaching,
     running,
+    saving,
     scaffolding,
     schemas,
     validating,
@@ -64,6 +65,7 @@ app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
 packages.services.command("new")(scaffolding.new)
+packages.services.command("watch")(saving.watch)
 app.add_typer(packages.services, name="services")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(reaching.targets, name="targets")

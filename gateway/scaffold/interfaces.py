@@ -39,7 +39,9 @@ class Unusable(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class DraftedTarget:
-    """operation: the one chosen. others: the operations that could be named instead. left: required fields to do."""
+    """findings: without errors. operation: the one chosen. others: those that could be named instead. left: required
+    fields to do.
+    """
 
     files: Mapping[str, bytes]
     findings: list[Finding]
@@ -57,6 +59,9 @@ def draft_target(name: str, department: str, kind: str, path: Path, operation: s
     chosen = settings.get("operation") or f"{settings['method']} {settings['path']}"
     files = {f"targets/{name}/{file.relative_to(root)}": file.read_bytes() for file in sorted(_needed(path))}
     fields, findings = _asked(name, "soap" if kind == "wsdl" else "rest", files, settings)
+    for finding in findings:
+        if finding.severity == "error":
+            raise _unusable(path, finding.text.en)
     shape, left = draft_request(fields)
     head = f"# Case → {chosen}. Fill what is marked REQUIRED; a field that stays a comment is not sent.\n"
     files[f"targets/{name}/target.yaml"] = target_yaml(name, department, settings).encode()
