@@ -5,6 +5,7 @@ demonstrations, and for adapters made elsewhere.
 """
 
 from adapters.testkit.behaviour import Behaviour, Kind, Script
+from adapters.testkit.folder_department import FolderDepartment
 from adapters.testkit.gatekeeper import ApiKey, Gatekeeper
 from adapters.testkit.http_department import HttpDepartment
 from adapters.testkit.ledger import Ledger, Received
@@ -15,6 +16,7 @@ from adapters.testkit.soap_department import SoapDepartment
 __all__ = [
     "ApiKey",
     "Behaviour",
+    "FolderDepartment",
     "Gatekeeper",
     "HttpDepartment",
     "Kind",

@@ -83,7 +83,7 @@ class SoapDepartment(HttpDepartment):
         if key is None:
             return self._client_fault("the sender's key is missing")
         marked = self._repeat_mark is not None and paths.read_xml(body, self._repeat_mark) in ("true", "1")
-        content = _as_dict(body)
+        content = as_dict(body)
         return Case(key, content if isinstance(content, dict) else {}, raw, marked)
 
     def _called(self, body: etree._Element | None) -> Operation | None:
@@ -158,11 +158,11 @@ def _body(envelope: etree._Element) -> etree._Element:
     return next(child for child in envelope if etree.QName(child).localname == "Body")[0]
 
 
-def _as_dict(element: etree._Element) -> dict[str, object] | str:
+def as_dict(element: etree._Element) -> dict[str, object] | str:
     """Nested dicts by local names; a name that comes several times holds a list; leaves are text."""
     if not len(element):
         return text_of(element)
     members: dict[str, list[object]] = {}
     for child in element.iterchildren("*"):
-        members.setdefault(etree.QName(child).localname, []).append(_as_dict(child))
+        members.setdefault(etree.QName(child).localname, []).append(as_dict(child))
     return {name: values[0] if len(values) == 1 else values for name, values in members.items()}
