@@ -17,6 +17,8 @@ from xmlschema.validators import XsdElement, XsdGroup
 from xoev_schemas.fim.examples import NoExample
 
 _DEEPEST = 40
+_DECAY = 0.6
+"""How much rarer optional content gets with every level: content that may contain itself would else have no end."""
 _TEXTS = (
     "Beispiel", "1", "44135", "true", "2024-02-29", "2024", "2024-02", "2024-02-29T09:30:00+01:00", "09:30:00",
     "01", "0001", "X", "1.00", "12,50", "05913000", "059130000000", "name@example.de", "https://example.de/",
@@ -31,11 +33,11 @@ _LENGTHS = range(1, 41)
 def example(root: XsdElement, random: Random, *, fullness: float) -> bytes:
     """A document in UTF-8 that begins with `root`.
 
-    fullness: 0 = only what must be there, 1 = everything optional once. Raises NoExample: a type that no text is known
-    for, or content without end.
+    fullness: 0 = only what must be there, 1 = everything optional at the top once, and less of it below. Raises
+    NoExample: a type that no text is known for, or content without end.
     """
     made = _Making(random, fullness, str(root.local_name)).element(root, 0)
-    return etree.tostring(made, encoding="utf-8", xml_declaration=True, pretty_print=True)
+    return etree.tostring(_with_plain_names(made), encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
 class _Making:
@@ -87,7 +89,7 @@ class _Making:
     def _particle(self, particle: Any, depth: int) -> list[etree._Element]:
         if particle.min_occurs:
             return self._times(particle, particle.min_occurs, depth)
-        if self._random.random() >= self._fullness:
+        if self._random.random() >= self._fullness * _DECAY**depth:
             return []
         with suppress(NoExample):
             return self._times(particle, 1, depth)
@@ -99,6 +101,21 @@ class _Making:
         if isinstance(particle, XsdElement):
             return [self.element(particle, depth + 1) for _ in range(count)]
         raise NoExample("content of any kind")
+
+
+def _with_plain_names(made: etree._Element) -> etree._Element:
+    """The same with a default namespace where it can hold for everything: an element without one would have to undo it.
+
+    Otherwise the root's has the prefix `msg`.
+    """
+    namespace = etree.QName(made).namespace
+    everywhere = all(etree.QName(element).namespace for element in made.iter(etree.Element))
+    prefixes: Any = {None if everywhere else "msg": namespace} if namespace else None
+    root = etree.Element(made.tag, nsmap=prefixes)
+    root.attrib.update(made.attrib)
+    root.extend(list(made))
+    etree.cleanup_namespaces(root)
+    return root
 
 
 def value(kind: Any, message: str = "") -> str:

@@ -67,8 +67,9 @@ def draft_service(name: str, ref: SchemaRef, checker: Checker, to: str, target: 
 
 
 _HEAD = """\
-# {schema} → case. Drafted: one line per field of the message, with what the standard says of it. What the department
-# does not need, leave out; what is named in comments only is not read.
+# {schema} → case.
+# Drafted: one line per field of the message, with what the standard says of it. What the department does not need,
+# leave out; what is named in comments only is not read.
 """
 
 

@@ -68,7 +68,7 @@ def _candidates(checker: Checker, ref: SchemaRef) -> Iterator[Sample]:
                     data = fim_example(fim, random, json=not xml, versioned_names=versioned)
                     yield Sample(data or b"", "application/xml" if xml else "application/json")
             elif xml:
-                fullness = max(0.0, 0.5 - attempt * 0.1)
+                fullness = max(0.0, 0.9 - attempt * 0.3)
                 yield Sample(
                     xsd_example(checker.registry.model(ref).root, random, fullness=fullness), "application/xml"
                 )

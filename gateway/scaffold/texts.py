@@ -46,14 +46,15 @@ repeatable: false  # DECIDE: may the same request be sent twice?
 def target_yaml(name: str, department: str, settings: Mapping[str, str]) -> str:
     """settings: of the adapter, as its interface description gives them."""
     adapter = "soap" if "wsdl" in settings else "rest"
-    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
+    doubt = {"url": "  # CHECK: descriptions often name a test system"}
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}{doubt.get(key, '')}" for key, value in settings.items()]
     example = "$.Vorgang.FremdId" if adapter == "soap" else "$.fremdId"
     return f"""\
 # Drafted from {settings.get("wsdl") or settings.get("openapi")}. A service that names it has its request proven by
 # `gateway check`: targets: [{name}].
 adapter: {adapter}
 department: {department}  # DECIDE: whose system it is
-{chr(10).join(lines)}  # CHECK: from the description; often that of a test system
+{chr(10).join(lines)}
 request: request.yaml
 # references: {{aktenzeichen: "$.Aktenzeichen"}}  # DECIDE: where the answer carries what the department calls it
 # key: "{example}"  # DECIDE: where the idempotency key goes, so that a repeat is recognised
