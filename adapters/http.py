@@ -273,7 +273,7 @@ def _load_pkcs12(context: ssl.SSLContext, file: Path, password: str | None) -> N
 def _with_query(url: str, query: Mapping[str, str]) -> str:
     if not query:
         return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(query)}"
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(query, safe='*')}"
 
 
 # --- What a failure means -------------------------------------------------------------------------------------------

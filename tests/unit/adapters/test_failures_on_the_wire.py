@@ -18,6 +18,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Request, Retryable, TargetConfig
@@ -280,6 +281,33 @@ def test_with_the_right_certificates_it_delivers(tmp_path: Path) -> None:
         receipt = adapter.deliver(Request("k", "s", {"a": 1}, "x", "2026-01-01T00:00:00Z"))
     assert dict(receipt.references) == {"nr": "1"}
     assert TlsSettings(**tls).client_key == "client.key"
+
+
+@pytest.mark.parametrize("password", ["geheim", None], ids=["with a password", "without one"])
+def test_a_client_certificate_may_be_one_pkcs12_file(tmp_path: Path, password: str | None) -> None:
+    context = server_context(tmp_path, ssl.TLSVersion.TLSv1_3, client=True)
+    key = serialization.load_pem_private_key((tmp_path / "client.key").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    own = x509.load_pem_x509_certificate((tmp_path / "client.pem").read_bytes())
+    how: Any = serialization.NoEncryption()
+    if password is not None:
+        how = serialization.BestAvailableEncryption(password.encode())
+    (tmp_path / "client.p12").write_bytes(pkcs12.serialize_key_and_certificates(b"amt", key, own, None, how))
+    tls = {"ca_bundle": "server.pem", "client_certificate": "client.p12", "client_key_password": password}
+    with server(answering(response(201)), context) as port:
+        settings = {"url": f"https://127.0.0.1:{port}", "tls": tls}
+        adapter = RestAdapter(TargetConfig("t", str(tmp_path), settings, timeout=5.0))
+        adapter.deliver(Request("k", "s", {"a": 1}, "x", "2026-01-01T00:00:00Z"))
+        adapter.close()
+
+
+def test_a_pkcs12_file_that_cannot_be_opened_is_a_wrong_configuration(tmp_path: Path) -> None:
+    (tmp_path / "client.p12").write_bytes(b"no such thing")
+    settings = {"url": "https://127.0.0.1:9", "tls": {"client_certificate": "client.p12"}}
+    adapter = RestAdapter(TargetConfig("t", str(tmp_path), settings, timeout=5.0))
+    with pytest.raises(Permanent) as caught:
+        adapter.ping()
+    assert (caught.value.failure, caught.value.code) == ("contract", "config.invalid")
 
 
 # --- Credentials ------------------------------------------------------------------------------------------------------
