@@ -152,7 +152,8 @@ def judged(registry: Registry, document: Document, data: bytes, ref: SchemaRef |
     if model is not None:
         more += fim_codelist_findings(document, model, registry.code_lists())
         more += filter(None, [unevaluated_rules(model)])
-        judgement = replace(judgement, findings=explain(judgement.findings, model))
+        if judgement.findings:
+            judgement = replace(judgement, findings=explain(judgement.findings, model))
     return with_findings(judgement, more)
 
 

@@ -210,7 +210,8 @@ _MARK_AT_A_SEAM = re.compile(rb"[>\[][\xCC-\xFF]")
 
 def _surely_normal(data: bytes) -> bool:
     """False where references and escapes hide how the text really is, or a mark may follow what it does not here."""
-    if (b"&" in data and b"&#" in data) or (b"\\" in data and b"\\u" in data):
+    # One byte is found by memchr, two only byte by byte.
+    if (b"#" in data and b"&#" in data) or (b"\\" in data and b"\\u" in data):
         return False
     if data.isascii() or not data.translate(None, _BEFORE_MARKS):
         return True
