@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gateway.services import Client
     from xoev_schemas.ladder import Checker
 
-_LISTED = 40
+_LISTED = 8
 _NAMED = Text(
     "Das genannte Schema ist nicht installiert; nichts wurde geprüft.",
     "The schema named is not installed; nothing was judged.",
@@ -118,9 +119,15 @@ def _not_installed(registry: Registry, *, named: bool) -> Finding:
         "schema",
         _NAMED if named else _RECOGNISED,
         path="schema" if named else "",
-        allowed=", ".join(installed[:_LISTED]) + (" …" if len(installed) > _LISTED else "") or None,
+        allowed=_listed(installed),
         remedy=Text(
             "Verwenden Sie ein installiertes Schema, oder lassen Sie es einspielen: gateway schemas import PFAD.",
             "Use a schema that is installed, or have it imported: gateway schemas import PATH.",
         ),
     )
+
+
+def _listed(installed: Sequence[str]) -> str | None:
+    """The first few; who wants all asks for them."""
+    more = f" … ({len(installed)} in all)" if len(installed) > _LISTED else ""
+    return ", ".join(installed[:_LISTED]) + more or None

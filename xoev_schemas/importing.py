@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
@@ -37,7 +37,7 @@ def discover(
     """
     problems: list[Finding] = []
     notes: list[Finding] = []
-    found = _xsd_standards(source, neighbours, variant, problems)
+    found = _xsd_standards(source, neighbours, variant, problems, notes)
     found += [one for path in source.ending(".json") if (one := fim_json(path, source, problems))]
     roots = {path: root_of(path) for path in source.ending(".xml")}
     made = (xdf_standard(path, root, source, problems) for path, root in roots.items() if root)
@@ -54,7 +54,7 @@ def discover(
 
 
 def _xsd_standards(
-    source: Source, neighbours: Neighbours, variant: str | None, problems: list[Finding]
+    source: Source, neighbours: Neighbours, variant: str | None, problems: list[Finding], notes: list[Finding]
 ) -> list[Candidate]:
     files = XsdFiles(source, neighbours)
     xsds = [file for path in source.ending(".xsd") if (file := files.read(path, problems))]
@@ -63,7 +63,29 @@ def _xsd_standards(
     for group in _groups([file for file in xsds if file.path not in fim_paths], single=len(source.paths) == 1):
         if candidate := _xsd_standard(group, files, source, variant, problems):
             found.append(candidate)
+    fim_folders = {path.parent for path in fim_paths}
+    for folder, count in sorted(files.unused().items()):
+        if folder not in fim_folders and found:
+            notes.append(_not_used(source.name(folder), count))
     return found
+
+
+def _not_used(folder: str, count: int) -> Finding:
+    note = import_finding(
+        "schemas.not_used",
+        folder,
+        Text(
+            f"{count} Schemadateien gehören zu keinem Standard und werden von keinem gebraucht.",
+            f"{count} schema files belong to no standard, and none needs them.",
+        ),
+        Text(
+            "Ein XÖV-Standard nennt sich in seinen Schemadateien selbst (appinfo). Eine einzelne Datei ohne solche "
+            "Angaben lässt sich für sich importieren.",
+            "An XÖV standard names itself in its schema files (appinfo). A single file without that can be imported "
+            "by itself.",
+        ),
+    )
+    return replace(note, severity="warning")
 
 
 def _nothing_found(source: Source) -> Finding:

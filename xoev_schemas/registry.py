@@ -221,7 +221,8 @@ class Registry:
         """What a document says it is; None where nothing installed fits, or more than one does.
 
         XML: by namespace and root element; between versions that share both, by the root's attribute `version`.
-        JSON: by `$schema`, else by its members' FIM ids where they fit exactly one installed schema.
+        JSON: by `$schema`, else by its members' FIM ids, most of which must fit one installed schema better than any
+        other.
         """
         if isinstance(document, XmlDocument):
             return self._recognised_xml(document.root)
@@ -242,16 +243,16 @@ class Registry:
     def _recognised_json(self, value: dict[str, Any]) -> SchemaRef | None:
         if isinstance(value.get("$schema"), str):
             return self.find(value["$schema"])
-        fitting = {
-            standard.ref: standard
+        fits = {
+            standard.ref: max(_fit(self._opened(standard).json(one).schema, value) for one in schemas)
             for standard in self._standards.values()
-            for schema in standard.schemas
-            if schema.kind == "json" and _is_shaped(self._opened(standard).json(schema).schema, value)
+            if (schemas := [schema for schema in standard.schemas if schema.kind == "json"])
         }
-        if len(fitting) != 1:
+        best = max(fits.values(), default=0.0)
+        chosen = [ref for ref, fit in fits.items() if fit == best]
+        if best < _FITS or len(chosen) != 1:
             return None
-        standard = next(iter(fitting.values()))
-        return _ref(standard, standard.messages[0], standard.ref)
+        return _ref(self._standards[chosen[0]], self._standards[chosen[0]].messages[0], chosen[0])
 
     # --- validate --------------------------------------------------------------------------------------------------
 
@@ -367,9 +368,17 @@ def _members(schema: Any) -> set[str]:
     return set(schema.get("properties", ())) if isinstance(schema, dict) else set()
 
 
-def _is_shaped(schema: Any, value: dict[str, Any]) -> bool:
-    """All members known and all required ones there: enough to tell one FIM schema from another, not to be valid."""
-    return bool(value) and set(value) <= _members(schema) and set(schema.get("required", ())) <= set(value)
+_FITS = 0.5
+
+
+def _fit(schema: Any, value: Mapping[str, Any]) -> float:
+    """How much of a document's and a schema's own members they share: 2 if it could be valid, else up to 1."""
+    members, required = _members(schema), set(schema.get("required", ())) if isinstance(schema, dict) else set()
+    if not value or not members:
+        return 0.0
+    if set(value) <= members and required <= set(value):
+        return 2.0
+    return len(set(value) & members) / len(set(value) | required)
 
 
 def _not_installed(ref: str) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +64,7 @@ class XsdFiles:
         self._source = source
         self._neighbours = neighbours
         self._files: dict[Path, XsdFile | None] = {}
+        self._drawn_in: set[Path] = set()
 
     def read(self, path: Path, problems: list[Finding]) -> XsdFile | None:
         """None, with a finding, where the file is no schema."""
@@ -85,6 +87,11 @@ class XsdFiles:
         """The files read so far that lie in a folder."""
         return [file for path, file in sorted(self._files.items()) if file is not None and path.parent == folder]
 
+    def unused(self) -> dict[Path, int]:
+        """Folder → how many schema files it has, for folders of which no closure has needed any."""
+        needed = {path.parent for path in self._drawn_in}
+        return Counter(path.parent for path, file in self._files.items() if file and path.parent not in needed)
+
     def closure(self, starts: Iterable[XsdFile], problems: list[Finding]) -> Closure:
         """The files and all they draw in. A reference that leads nowhere becomes a finding."""
         found: dict[Path, XsdFile] = {}
@@ -95,6 +102,7 @@ class XsdFiles:
             if file.path in found:
                 continue
             found[file.path] = file
+            self._drawn_in.add(file.path)
             for namespace, location in file.references:
                 target = self._target(file, location)
                 if target is None and namespace is not None:

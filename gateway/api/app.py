@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import catalogue, departments, openapi, operations, submissions
-from gateway.api.context import Api, Way
+from gateway.api.context import Api, Way, api_of
 from gateway.api.limits import RequestLimits
 from gateway.api.middleware import Envelope
 from gateway.api.parameters import refusal_of
@@ -78,9 +78,11 @@ def create_app(gateway: Gateway, way: Way) -> FastAPI:
 # Both become refusals that the envelope answers, like every other.
 
 
-async def _bad_parameter(_request: Request, error: Exception) -> Response:
+async def _bad_parameter(request: Request, error: Exception) -> Response:
     """Instead of FastAPI's own answer, which repeats the input. Only names that this interface declares are told."""
     assert isinstance(error, RequestValidationError)
+    if api_of(request).has_credentials(request) or not request.url.path.startswith("/v1/validate"):
+        await api_of(request).client(request)  # who may not ask learns nothing about how to ask
     raise refusal_of(error.errors()) from None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,7 +108,8 @@ class Sent:
     def tell(self) -> None:
         body = self.answer.body
         if not self.answer.accepted:
-            say(f"{self.file}: refused ({self.answer.status} {body.get('title', '')})")
+            told = f"{self.file}: refused ({self.answer.status} {body.get('title', '')})"
+            out.print(told, markup=False, highlight=False, soft_wrap=True)
             print_findings(Finding.from_dict(f) for f in body.get("findings", []))
             if not body.get("findings"):
                 say(json.dumps(body, ensure_ascii=False))
@@ -159,8 +160,10 @@ class _Sender:
 
 
 def read(path: Path) -> File:
-    """A file, or standard input for `-`. Raises OSError."""
-    return File("stdin", sys.stdin.buffer.read(), "application/octet-stream") if str(path) == "-" else File.read(path)
+    """A file, or standard input for `-`, that is a message whatever its name. Raises OSError."""
+    unnamed = str(path) == "-"
+    file = File("stdin", sys.stdin.buffer.read(), "application/octet-stream") if unnamed else File.read(path)
+    return replace(file, media_type=media_type(file))
 
 
 def media_type(file: File) -> str:
@@ -194,7 +197,8 @@ def _address(url: str) -> str:
 def _own_token(settings: Settings, packages: Packages, client: str) -> str:
     issuer, known = issuer_of(settings), packages.clients.get(client)
     if known is None or known.client_id is None:
-        names = ", ".join(sorted(name for name, c in packages.clients.items() if c.client_id)) or "none"
+        portals = (name for name, c in packages.clients.items() if c.client_id and c.kind == "portal")
+        names = ", ".join(sorted(portals)) or "none"
         raise GatewayError(
             f"there is no client {client!r} that a token could be issued for",
             code="unknown_client",
@@ -210,11 +214,16 @@ def _identifier(packages: Packages, service: str | None) -> str | None:
 
 
 def _schema_uri(registry: Registry, packages: Packages, data: File, limits: Limits, service: str | None) -> str:
-    """What the metadata call the schema: as the message says, else the one that the service accepts."""
+    """What the metadata call the schema: as the message says, else the one that the service accepts.
+
+    Raises GatewayError, for a message that cannot be read with what is wrong with it.
+    """
     try:
         ref = registry.recognise(parse(data.content, media_type(data), limits))
-    except Unreadable:
-        ref = None
+    except Unreadable as error:
+        unreadable = GatewayError(f"{data.name} cannot be read", code="unreadable", findings=error.findings)
+        unreadable.exit_code = Exit.NO
+        raise unreadable from None
     if ref is not None:
         return f"{ref.standard}#{ref.message}" if ref.standard.startswith("xoev:") else ref.standard
     known = packages.services.get(service or "")

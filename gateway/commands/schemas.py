@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -151,7 +152,8 @@ def show_schema(
 ) -> None:
     """One standard (version, messages, code lists that it needs, files with their digests), or one code list."""
     registry, _ = look(settings_for(config))
-    standard = next((s for s in registry.standards() if s.ref == name), None)
+    ref = registry.find(name)
+    standard = next((s for s in registry.standards() if s.ref in (name, ref.standard if ref else None)), None)
     one = next((one for one in registry.lists() if f"{one.uri}_{one.version}" == name), None)
     if standard is not None:
         _show_standard(registry, standard, as_json=as_json)
@@ -162,11 +164,16 @@ def show_schema(
 
 
 def _unknown(registry: Registry, name: str) -> GatewayError:
-    known = ", ".join(s.ref for s in registry.standards()) or "none"
+    """Says what was probably meant: another version of the list, or a name that is nearly the same."""
+    lists = [f"{one.uri}_{one.version}" for one in registry.lists()]
+    versions = [one for one in lists if one.rpartition("_")[0] == name]
+    names = [s.ref for s in registry.standards()] + lists
+    near = versions or get_close_matches(name, names, n=3, cutoff=0.6)
+    meant = f"Did you mean {' or '.join(near)}? " if near else ""
     return GatewayError(
         f"{name!r} is not installed",
         code="unknown_standard",
-        remedy=f"Installed are: {known}; and {len(registry.lists())} code lists (schemas list --code-lists).",
+        remedy=f"{meant}All: gateway schemas list, and gateway schemas list --code-lists.",
     )
 
 

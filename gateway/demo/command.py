@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def demo(
     config: Config = None,
     once: Annotated[
-        bool, typer.Option("--once", help="Send the samples, wait for the end, print the result, exit.")
+        bool, typer.Option("--once", help="Send the samples, wait for the end, print the result, exit; so does --json.")
     ] = False,
     production: Annotated[
         bool, typer.Option(help="With real RabbitMQ and PostgreSQL (private ones unless URLs are set).")

@@ -143,7 +143,8 @@ def lines() -> Iterator[list[dict[str, Any]]]:
         (lambda s: s.send("invalid-breed-and-chip-number-xml"), "not_valid", "demo-portal", "/v1/submissions"),
         (lambda s: s.post(PARTS, kind="x"), "parameter_invalid", "demo-portal", "/v1/submissions"),
         (lambda s: s.http.get("/v1/services"), "token_missing", None, "/v1/services"),
-        (lambda s: s.get("/v1/submissions"), "parameter_missing", None, "/v1/submissions"),
+        (lambda s: s.get("/v1/submissions"), "parameter_missing", "demo-portal", "/v1/submissions"),
+        (lambda s: s.http.get("/v1/submissions"), "token_missing", None, "/v1/submissions"),
         (lambda s: s.http.get(f"/{CANARY}"), "not_found", None, "other"),
     ],
 )

@@ -171,7 +171,8 @@ def test_rules_beside_or_below_the_schemas_belong_to_the_standard(tmp_path: Path
 
     assert standard.schematron == [place]
     rules = registry.schematron("xoev:xmuster/1.0")
-    assert rules and b"M-1" in rules.each[0]
+    assert rules
+    assert b"M-1" in rules.each[0]
 
 
 def test_rules_that_come_alone_are_added_to_the_installed_standard(tmp_path: Path, muster: Path) -> None:
@@ -338,3 +339,21 @@ def test_licences_are_kept_as_the_files_say_them(tmp_path: Path, muster: Path) -
     [standard] = Registry(tmp_path / "home").import_path(muster).standards
 
     assert standard.licences == ["CC BY-ND 4.0"]
+
+
+def test_schema_files_that_nobody_needs_are_named(tmp_path: Path, muster: Path) -> None:
+    write(muster, {"stray/left.xsd": MUSTER["parts/component.xsd"].replace("urn:component", "urn:stray")})
+
+    imported = Registry(tmp_path / "home").import_path(muster)
+
+    assert [(note.code, note.path) for note in imported.notes] == [("schemas.not_used", "stray")]
+
+
+def test_a_json_document_with_an_unknown_field_is_still_recognised(tmp_path: Path, test_data: Path) -> None:
+    registry = Registry(tmp_path / "home")
+    registry.import_path(test_data / "fim/xdf3")
+    for name in ("invalid-unknown-field", "invalid-plz", "valid"):
+        data = (test_data / f"fim/instances/{name}_S00000000364V1.0.0.json").read_bytes()
+        ref = registry.recognise(parse(data, "application/json"))
+        assert ref is not None
+        assert ref.standard == "fim:S00000000364V1.0.0"
