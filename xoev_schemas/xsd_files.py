@@ -88,9 +88,10 @@ class XsdFiles:
         return [file for path, file in sorted(self._files.items()) if file is not None and path.parent == folder]
 
     def unused(self) -> dict[Path, int]:
-        """Folder → how many schema files it has, for folders of which no closure has needed any."""
-        needed = {path.parent for path in self._drawn_in}
-        return Counter(path.parent for path, file in self._files.items() if file and path.parent not in needed)
+        """Folder → how many of its schema files no closure has needed, where that are most of them."""
+        all_of = Counter(path.parent for path, file in self._files.items() if file)
+        needed = Counter(path.parent for path in self._drawn_in)
+        return {folder: count - needed[folder] for folder, count in all_of.items() if needed[folder] * 2 < count}
 
     def closure(self, starts: Iterable[XsdFile], problems: list[Finding]) -> Closure:
         """The files and all they draw in. A reference that leads nowhere becomes a finding."""
