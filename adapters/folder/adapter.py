@@ -37,6 +37,7 @@ from adapters.folder.place import Names, OpenPlace, Place, Taken
 from adapters.folder.settings import FolderProbe, FolderSettings, ReceiptFile, faults, form, server
 from adapters.folder.sftp import sftp_place
 from adapters.guard import only_decisions, only_questions
+from adapters.openapi import OpenApiUnusable
 from adapters.settings import read_probe, read_settings
 from xoev_schemas.documents import JsonDocument, Unreadable, XmlDocument, parse
 from xoev_schemas.findings import Finding
@@ -65,7 +66,7 @@ class FolderAdapter:
             return None
         try:
             return form(self._settings, self._config).fields()
-        except SchemaUnusable:
+        except (SchemaUnusable, OpenApiUnusable):
             return None
 
     def ping(self) -> None:

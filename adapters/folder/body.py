@@ -102,7 +102,8 @@ class XmlForm:
         except ValueError as error:
             errors.append(str(error))
         _require_none(errors)
-        _require_none([f"{error.path}: {error.reason}" for error in self._schema.iter_errors(root)])
+        resource = xmlschema.XMLResource(root, allow="none")
+        _require_none([f"{error.path}: {error.reason}" for error in self._schema.iter_errors(resource)])
         return etree.tostring(root, xml_declaration=True, encoding="UTF-8")
 
     def fields(self) -> list[FieldSpec] | None:
