@@ -71,6 +71,7 @@ class Registry:
 
     def _use(self, installed: Installed) -> None:
         self._installed = installed
+        self._by_root = _by_root(installed.standards.values())
         self._open: dict[str, OpenedStandard] = {}
         self._lists = CodeLists({key: partial(self._list_bytes, one) for key, one in installed.lists.items()})
 
@@ -232,7 +233,7 @@ class Registry:
 
     def _recognised_xml(self, root: etree._Element) -> SchemaRef | None:
         name = _qualified(root)
-        fitting = [s for s in self._standards.values() if any(name in schema.messages for schema in s.schemas)]
+        fitting = self._by_root.get(name, [])
         # A message of a module is known to every standard that draws the module in: its own comes first.
         own = [s for s in fitting if name[0] in s.schema_uris or s.is_fim] or fitting
         own = [s for s in own if not s.variant] or own
@@ -353,6 +354,15 @@ class Registry:
 def _ref(standard: Standard, message: str, source: str) -> SchemaRef:
     only = standard.messages[0] if len(standard.messages) == 1 else ""
     return SchemaRef(standard.ref, message or only, standard.media_types, source)
+
+
+def _by_root(standards: Iterable[Standard]) -> dict[tuple[str, str], list[Standard]]:
+    """(namespace, local name) of a root element → the standards that know a message of that name."""
+    found: dict[tuple[str, str], list[Standard]] = {}
+    for standard in standards:
+        for name in {name for schema in standard.schemas for name in schema.messages}:
+            found.setdefault(name, []).append(standard)
+    return found
 
 
 def _qualified(root: etree._Element) -> tuple[str, str]:
