@@ -16,6 +16,9 @@ from adapters.folder.sftp import Server
 from adapters.settings import AdapterSettings, PathText, config_finding
 from xoev_schemas.findings import Finding, Text
 
+MARKER = ".ozg-gateway"
+"""The file that says that a folder is the right one, where `target.yaml` names no other."""
+
 
 def _folder_url(value: str) -> str:
     parts = urlsplit(value)
@@ -46,7 +49,7 @@ class FolderSettings(AdapterSettings):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
     url: Annotated[str, AfterValidator(_folder_url)]
-    marker: str = Field(default=".ozg-gateway", pattern=r"^\.?[^./\\][^/\\]*$")
+    marker: str = Field(default=MARKER, pattern=r"^\.?[^./\\][^/\\]*$")
     format: Literal["json", "xml"] = "json"
     schema_file: str | None = Field(default=None, alias="schema")
     element: str | None = None

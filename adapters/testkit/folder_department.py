@@ -13,6 +13,7 @@ from typing import Any, Self
 
 import jsonschema_rs
 
+from adapters.folder.settings import MARKER
 from adapters.testkit.behaviour import Behaviour, Kind, Script
 from adapters.testkit.ledger import KeyReused, Ledger, Received
 from adapters.testkit.soap_department import as_dict
@@ -21,7 +22,6 @@ from xoev_schemas.documents import JsonDocument, Unreadable, parse
 _PAUSE = 0.02
 """Seconds between two looks into the folder."""
 
-MARKER = ".ozg-gateway"
 DONE = "erledigt"
 ANSWERS = "antwort"
 
@@ -33,9 +33,10 @@ class FolderDepartment:
     counted. Behaviours: `ok`, `slow` (before it moves), `refuse` (leaves the folder where it is).
     """
 
-    def __init__(self, folder: Path, *, ready: str | None = None, prefix: str = "FOLDER") -> None:
+    def __init__(self, folder: Path, *, marker: str = MARKER, ready: str | None = None, prefix: str = "FOLDER") -> None:
         self.ledger = Ledger(prefix, idempotent=True)
         self.folder = folder
+        self._marker = marker
         self._ready = ready
         self._script = Script()
         schema = files("adapters.folder").joinpath("manifest.schema.json").read_text(encoding="utf-8")
@@ -53,7 +54,7 @@ class FolderDepartment:
         """Begin to read."""
         for name in ("", DONE, ANSWERS):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
-        (self.folder / MARKER).touch()
+        (self.folder / self._marker).touch()
         self._stopped.clear()
         self._thread = threading.Thread(target=self._watch, name=f"department {self.folder.name}", daemon=True)
         self._thread.start()

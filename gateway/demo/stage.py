@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.testkit import QueueDepartment, RestDepartment, SoapDepartment
+from adapters.folder.settings import MARKER
+from adapters.testkit import FolderDepartment, QueueDepartment, RestDepartment, SoapDepartment
 from gateway.demo.servers import private_postgres, private_rabbitmq
 from gateway.errors import GatewayError
 from gateway.runtime import ALL, running
@@ -22,7 +23,7 @@ from xoev_schemas.registry import Registry
 
 CLIENT = "demo-portal"
 
-Department = SoapDepartment | RestDepartment | QueueDepartment
+Department = SoapDepartment | RestDepartment | QueueDepartment | FolderDepartment
 RETRY: Mapping[str, Any] = {"delays": ("0.4s", "0.6s"), "give_up_after": "1.5s"}
 """Retries of the demo: a person is watching, so what takes hours elsewhere takes seconds here."""
 
@@ -114,16 +115,17 @@ def department_systems(packages: Packages, *, queue_url: str) -> Iterator[Mappin
     """A simulated system for every target that an active service delivers to, as strict as its WSDL or OpenAPI."""
     used = sorted({name for s in packages.services.values() if s.inactive is None for name in s.targets})
     with contextlib.ExitStack() as stack:
+        folders = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-departments-")))
         systems: dict[str, Department] = {}
         for name in used:
-            system = _simulated(packages.targets[name], queue_url)
+            system = _simulated(packages.targets[name], queue_url, folders)
             system.start()
             stack.callback(system.stop)
             systems[name] = system
         yield systems
 
 
-def _simulated(target: Target, queue_url: str) -> Department:
+def _simulated(target: Target, queue_url: str, folders: Path) -> Department:
     """A target that says it may not be repeated gets a system that makes a second case of a repeated request."""
     settings, folder = target.config.settings, target.folder
     prefix = target.name.upper()[:12]
@@ -144,6 +146,9 @@ def _simulated(target: Target, queue_url: str) -> Department:
         # A queue that dead-letters is declared by the gateway, as `target.yaml` says; the department waits for it.
         declare = "dead_exchange" not in settings
         return QueueDepartment(queue_url, settings["queue"], prefix=prefix, declare=declare)
+    if target.adapter == "folder":
+        marker = settings.get("marker", MARKER)
+        return FolderDepartment(folders / target.name, marker=marker, ready=settings.get("ready"), prefix=prefix)
     raise GatewayError(f"target {target.name}: there is no simulated system for the adapter {target.adapter!r}")
 
 
