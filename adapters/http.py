@@ -35,6 +35,8 @@ from adapters.settings import AdapterSettings, FaultRule
 RETRY_AFTER_CAP = 24 * 3600.0
 """Seconds. A target that asks for more is asked again after a day."""
 
+_PORTS = {"http": 80, "https": 443}
+
 # These write URLs, headers or whole messages at their chattier levels.
 logging.getLogger("httpx").setLevel(logging.WARNING)
 logging.getLogger("httpcore").setLevel(logging.INFO)
@@ -79,6 +81,7 @@ class HttpSettings(AdapterSettings):
 
     proxy: URL of an outgoing proxy; the environment's proxy variables are not read.
     max_answer_bytes: more is not read, and the outcome unknown.
+    served_at: path and query on the target's host, where it serves its description today.
     """
 
     url: Annotated[HttpUrl, AfterValidator(_without_credentials)]
@@ -89,6 +92,7 @@ class HttpSettings(AdapterSettings):
     connect_timeout: Seconds = 10.0
     max_answer_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
     faults: list[FaultRule] = Field(default_factory=list)
+    served_at: str | None = Field(default=None, pattern="^/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +272,20 @@ def _load_pkcs12(context: ssl.SSLContext, file: Path, password: str | None) -> N
         made.write(pem)
         made.flush()
         context.load_cert_chain(made.name, password=once)
+
+
+def on_the_host(url: str, address: str) -> str | None:
+    """Path and query of an address on the target's own host; None for any other: credentials are shown to nobody else,
+    and no answer leads us to a machine that the configuration does not name.
+    """
+    try:
+        own, other = urlsplit(url), urlsplit(address)
+        same = [(part.scheme, part.hostname, part.port or _PORTS.get(part.scheme)) for part in (own, other)]
+    except ValueError:
+        return None
+    if same[0] != same[1] or other.username is not None:
+        return None
+    return (other.path or "/") + (f"?{other.query}" if other.query else "")
 
 
 def _with_query(url: str, query: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ from adapters.base import (
 )
 from adapters.contract import differences, missing_answers
 from adapters.guard import only_decisions, only_questions
-from adapters.http import Answer, HttpConnection, Streamed, retry_after
+from adapters.http import Answer, HttpConnection, Streamed, on_the_host, retry_after
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, kind_of
 from adapters.rest import bodies, following
 from adapters.rest.answers import Reading, reading, tolerant, with_problem
@@ -125,7 +125,7 @@ class RestAdapter:
             url = urljoin(resource.settings.url, ticket)
             answer = resource.get(url) if told else None
             if answer is not None and answer.status == 303:  # "see other": the result has an address of its own
-                result = following.on_the_host(url, urljoin(url, answer.headers.get("location", "")))
+                result = on_the_host(url, urljoin(url, answer.headers.get("location", "")))
                 answer = resource.get(urljoin(url, result)) if result is not None else None
         if not isinstance(told, Asynchronous) or answer is None or answer.status in (404, 410):
             raise OutcomeUnknown("rest.status_gone")

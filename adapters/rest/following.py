@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 from adapters.base import InProgress, OutcomeUnknown, Permanent, Receipt, Retryable
-from adapters.http import Answer
+from adapters.http import Answer, on_the_host
 from adapters.rest.answers import reading, tolerant
 from adapters.rest.settings import Asynchronous
 
 IN_PROGRESS = "rest.in_progress"
-_PORTS = {"http": 80, "https": 443}
 
 
 def taken(told: Asynchronous, url: str, answer: Answer, wait: float | None) -> OutcomeUnknown:
@@ -31,20 +30,6 @@ def taken(told: Asynchronous, url: str, answer: Answer, wait: float | None) -> O
     if ticket is None:
         return OutcomeUnknown("rest.status_elsewhere", detail=address)
     return InProgress(IN_PROGRESS, ticket=ticket, ask_after=_pause(told, wait), detail=answer.text())
-
-
-def on_the_host(url: str, address: str) -> str | None:
-    """Path and query of an address on the target's own host; None for any other: credentials are shown to nobody else,
-    and no answer leads us to a machine that the configuration does not name.
-    """
-    try:
-        own, other = urlsplit(url), urlsplit(address)
-        same = [(part.scheme, part.hostname, part.port or _PORTS.get(part.scheme)) for part in (own, other)]
-    except ValueError:
-        return None
-    if same[0] != same[1] or other.username is not None:
-        return None
-    return (other.path or "/") + (f"?{other.query}" if other.query else "")
 
 
 def outcome(told: Asynchronous, places: Mapping[str, str], ticket: str, answer: Answer, wait: float | None) -> Receipt:

@@ -56,7 +56,7 @@ class RestSettings(HttpSettings):
     success, already_there: what the answer says (see the SOAP adapter; the same meaning).
     precondition: `unchanged` reads the resource first and changes it only as read (`If-Match`); `absent` only makes
     what is not there (`If-None-Match: *`).
-    asynchronous: false = a 202 is all that this target ever says. served_at: path of its document on its host.
+    asynchronous: false = a 202 is all that this target ever says.
     """
 
     openapi: str | None = None
@@ -68,7 +68,6 @@ class RestSettings(HttpSettings):
     already_there: Condition | None = None
     precondition: Literal["unchanged", "absent"] | None = None
     asynchronous: Asynchronous | Literal[False] | None = None
-    served_at: str | None = Field(default=None, pattern="^/")
 
 
 class RestProbe(BaseModel):
