@@ -19,8 +19,10 @@ from xoev_schemas.fim.examples import NoExample
 _DEEPEST = 40
 _DECAY = 0.6
 """How much rarer optional content gets with every level: content that may contain itself would else have no end."""
+ANYTHING = "Beispiel"
+"""What stands where a type takes any text."""
 _TEXTS = (
-    "Beispiel", "1", "44135", "true", "2024-02-29", "2024", "2024-02", "2024-02-29T09:30:00+01:00", "09:30:00",
+    ANYTHING, "1", "44135", "true", "2024-02-29", "2024", "2024-02", "2024-02-29T09:30:00+01:00", "09:30:00",
     "01", "0001", "X", "1.00", "12,50", "05913000", "059130000000", "name@example.de", "https://example.de/",
     "urn:de:example:beispiel", "+49 231 5000", "DE02120300000000202051", "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
     "00000000-0000-4000-8000-000000000000", "P1M", "Beispiel.pdf", "application/pdf", "AAAA", "0A", "de", "EUR",

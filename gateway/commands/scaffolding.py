@@ -46,8 +46,8 @@ def new(
         typer.Option(
             "--from",
             metavar="SOURCE",
-            help="fim:S…, xoev:NAME/VERSION#MESSAGE (a service); wsdl:FILE#OPERATION, openapi:FILE#METHOD /PATH (a "
-            "target; the operation may be left out).",
+            help="fim:S…, xoev:NAME/VERSION#MESSAGE, xsd:NAMESPACE (a service); wsdl:FILE#OPERATION, "
+            "openapi:FILE#METHOD /PATH (a target; the operation may be left out).",
         ),
     ],
     into: Annotated[
@@ -104,6 +104,8 @@ def _service(settings: Settings, name: str, source: str, target: str | None, fol
     say(f"Reading {source} …")
     with open_checker(settings, registry) as checker:
         made = draft_service(name, ref, checker, to, existing)
+    if not made.samples:
+        say("No message could be made that the standard's own rules take: write the first sample by hand.")
     summary = {
         "service": name,
         "target": to,

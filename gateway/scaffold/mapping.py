@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from keyword import iskeyword
 
 from gateway.scaffold.parties import find_parties, party_shape, path_of, slug
 from gateway.scaffold.shapes import Many, Members, Several, Shape, Value, shortened
@@ -92,7 +91,7 @@ def _name(field: Field, taken: dict[str, Shape]) -> str:
     else:
         plain = "".join(letter for letter in field.name if letter.isascii() and (letter.isalnum() or letter == "_"))
         name = plain[:1].lower() + plain[1:]
-    if not name[:1].isalpha() or iskeyword(name):
+    if not name[:1].isalpha():
         name = f"field{name[:1].upper()}{name[1:]}"
     number = 2
     while (free := name if number == 2 and name not in taken else f"{name}{number}") in taken:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -227,10 +227,3 @@ def _below(shape: Shape, trail: Trail) -> Shape:
             return Members({name: _below(member, trail) for name, member in shape.members.items()})
         case _:
             return shape
-
-
-def in_order(source: Field) -> Iterator[Field]:
-    """Every field, groups too, each before what it holds."""
-    for member in source.members:
-        yield member
-        yield from in_order(member)

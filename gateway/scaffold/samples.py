@@ -14,6 +14,7 @@ from lxml import etree
 
 from xoev_schemas.codelists import CodeLists
 from xoev_schemas.documents import XmlDocument, parse
+from xoev_schemas.examples import ANYTHING
 from xoev_schemas.examples import example as xsd_example
 from xoev_schemas.fim import example as fim_example
 from xoev_schemas.fim.examples import NoExample
@@ -77,17 +78,19 @@ def _candidates(checker: Checker, ref: SchemaRef) -> Iterator[Sample]:
 
 
 def _with_codes(sample: Sample, checker: Checker, ref: SchemaRef) -> Sample:
-    """With codes of the lists that are installed, where the schema alone does not know them."""
+    """With what the schema alone does not know: codes of the lists that are installed, the standard's own version."""
     document = parse(sample.data, sample.media_type)
     assert isinstance(document, XmlDocument)
     fim, lists = checker.registry.fim(ref.standard), checker.registry.code_lists()
+    if document.root.get("version") == ANYTHING:
+        document.root.set("version", checker.registry.standard(ref.standard).version)
     for element in document.root.iter(etree.Element):
         # FIM names the list at the field, XÖV in the message: `<art listURI listVersionID><code/></art>`.
         if fim is not None and (named := fim.coded.get(etree.QName(element).localname)):
             element.text = _a_code(lists, named[0].uri, named[0].version, element.text) or element.text
         elif (uri := element.get("listURI")) and (code := element.find("{*}code")) is not None:
             version = element.get("listVersionID")
-            if version not in lists.versions(uri) and lists.versions(uri):
+            if version == ANYTHING and lists.versions(uri):
                 version = lists.versions(uri)[-1]
                 element.set("listVersionID", version)
             code.text = _a_code(lists, uri, version, code.text) or code.text
