@@ -17,8 +17,8 @@ from urllib.parse import quote, urlencode
 from adapters import content
 from adapters.base import Permanent, Request, RequestAttachment
 from adapters.http import Streamed
+from adapters.multipart import Multipart, Part, file_part, value_part
 from adapters.openapi import OpenApiOperation, kind_of, plain
-from adapters.rest.multipart import Multipart, Part, file_part, value_part
 from adapters.rest.xml_body import to_xml
 
 JSON = "application/json"

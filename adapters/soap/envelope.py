@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lxml import etree
 
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable
+from adapters.soap.addressing import WSA
+from adapters.soap.mtom import resolve
 from xoev_schemas.documents import Unreadable, XmlDocument, parse, text_of
 
 SOAP11 = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -34,38 +37,43 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """body: the one element in the SOAP body (None for an empty body or a fault). soap12: the envelope's version."""
+    """body: the one element in the SOAP body (None for an empty body or a fault). soap12: the envelope's version.
+
+    relates_to: id of the message that this one answers, where it says so (WS-Addressing). root: the whole.
+    """
 
     body: etree._Element | None
     fault: Fault | None
     soap12: bool
+    relates_to: str | None
+    root: etree._Element
 
 
-def read_envelope(data: bytes) -> Envelope:
-    """Parse a message with hard bounds. Raises NotSoap; its text names no content."""
+def read_envelope(data: bytes, parts: Mapping[str, bytes] | None = None) -> Envelope:
+    """Parse a message with hard bounds. parts: of an MTOM message, by content id; they are put where the message refers
+    to them. Raises NotSoap or NotMtom; their texts name no content.
+    """
     try:
         document = parse(data, "application/xml")
     except Unreadable as error:
         raise NotSoap(f"not readable: {error}") from None
     assert isinstance(document, XmlDocument)
-    root = etree.QName(document.root)
-    if root.localname != "Envelope" or root.namespace not in (SOAP11, SOAP12):
+    root = document.root
+    namespace = etree.QName(root).namespace
+    if etree.QName(root).localname != "Envelope" or namespace not in (SOAP11, SOAP12):
         raise NotSoap("not an envelope")
-    bodies = document.root.findall(f"{{{root.namespace}}}Body")
+    if parts is not None:
+        resolve(root, parts)
+    bodies = root.findall(f"{{{namespace}}}Body")
     if len(bodies) != 1 or len(bodies[0]) > 1:
         raise NotSoap("not one body with one element")
-    soap12 = root.namespace == SOAP12
-    if len(bodies[0]) == 0:
-        return Envelope(None, None, soap12)
-    child = bodies[0][0]
-    if child.tag == f"{{{root.namespace}}}Fault":
-        return Envelope(None, _fault12(child) if soap12 else _fault11(child), soap12)
-    return Envelope(child, None, soap12)
-
-
-def body_of(envelope: etree._Element) -> etree._Element:
-    """The one element in the body of a message of our own."""
-    return envelope[-1][0]
+    soap12 = namespace == SOAP12
+    child = bodies[0][0] if len(bodies[0]) else None
+    fault = None
+    if child is not None and child.tag == f"{{{namespace}}}Fault":
+        fault, child = _fault12(child) if soap12 else _fault11(child), None
+    relates_to = root.findtext(f"{{{namespace}}}Header/{{{WSA}}}RelatesTo")
+    return Envelope(child, fault, soap12, (relates_to or "").strip() or None, root)
 
 
 def _fault11(fault: etree._Element) -> Fault:

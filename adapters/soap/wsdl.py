@@ -1,73 +1,69 @@
-"""A target's WSDL, from local files only: its operations, its types for checking messages, its fields for checking
-mappings.
+"""A target's WSDL, from local files only: its operations, its messages, and their types (`adapters.soap.schemas`).
 
-Three readers of one file, each for what it does best: zeep builds messages, lxml validates them (fast; one at a time,
-because it mixes error logs otherwise), xmlschema answers questions about types and facets.
+zeep reads the WSDL and builds messages; what it builds is judged by the types before it goes anywhere.
 """
 
 from __future__ import annotations
 
 import logging
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
-import xmlschema
 import zeep
 from lxml import etree
-from zeep.wsa import WsAddressingPlugin
 from zeep.wsdl import Document
 from zeep.wsdl.bindings import Soap12Binding
 from zeep.wsdl.bindings.soap import SoapBinding
 
 from adapters.base import FieldSpec
-from adapters.xsd_fields import type_fields
+from adapters.soap.schemas import XS, Types, WsdlUnusable, encoded_operations, inline_schemas, local_path
 
-XS = "{http://www.w3.org/2001/XMLSchema}"
-_REFERENCES = (f"{XS}import", f"{XS}include", f"{XS}redefine")
-WSDL = "{http://schemas.xmlsoap.org/wsdl/}"
+__all__ = ["Operation", "Wsdl", "WsdlUnusable"]
 
 # At DEBUG it writes whole messages.
 logging.getLogger("zeep").setLevel(logging.INFO)
-
-
-class WsdlUnusable(Exception):
-    """The WSDL (or a schema it needs) cannot be read, or lacks what was asked for. The text is in English and names
-    no values.
-    """
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of one port. binding: `{namespace}name`.
 
-    request, response: names of the body's element; response None = one-way.
+    request, response: names of the body's element; None = an empty body. two_way: whether an answer comes at all.
+    rpc: the body's element is made for the operation, by SOAP's rules, and the WSDL's types do not have it.
+    headers: name of the WSDL's part → name of its element, for every header that the request may have.
+    addressing: the action in WS-Addressing, where the WSDL wants it.
     """
 
     name: str
     action: str
     binding: str
     soap12: bool
-    request: str
+    request: str | None
     response: str | None
+    two_way: bool = True
+    rpc: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    addressing: str | None = None
+
+    @property
+    def media_type(self) -> str:
+        return "application/soap+xml" if self.soap12 else "text/xml"
 
     @property
     def http_headers(self) -> dict[str, str]:
         """SOAP 1.1 §6.1.1 and SOAP 1.2 part 2 §7.1.4; servers of 1.2 that want the old header too get it."""
-        media_type = f'application/soap+xml; charset=utf-8; action="{self.action}"' if self.soap12 else None
-        return {"SOAPAction": f'"{self.action}"', "Content-Type": media_type or "text/xml; charset=utf-8"}
+        action = f'; action="{self.action}"' if self.soap12 else ""
+        return {"SOAPAction": f'"{self.action}"', "Content-Type": f"{self.media_type}; charset=utf-8{action}"}
 
 
 class LocalTransport(zeep.Transport):
     """Loads files and nothing else: a WSDL that imports from the network is refused instead of fetched."""
 
     def load(self, url: str) -> bytes:
-        return _local_path(url).read_bytes()
+        return local_path(url).read_bytes()
 
 
 class Wsdl:
@@ -75,10 +71,9 @@ class Wsdl:
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
-        self._validating = threading.Lock()
         try:
-            self._model = _model(list(_inline_schemas(self._path, set())), self._path.parent)
-            self._schema = _compile(list(_inline_schemas(self._path, set())))
+            self._encoded = encoded_operations(self._path)
+            inline_schemas(self._path)  # before zeep looks at them: here it is told what is wrong with a location
             # Any: zeep is annotated for a class here and wants an object.
             transport: Any = LocalTransport()  # type: ignore[no-untyped-call]
             self.document = Document(
@@ -86,6 +81,7 @@ class Wsdl:
                 transport,
                 settings=zeep.Settings(strict=True, forbid_dtd=True, forbid_external=True, xml_huge_tree=False),
             )
+            self._types = Types(self._path, list(_wrappers(self._usable())))
             self._require_types()
         except WsdlUnusable:
             raise
@@ -101,46 +97,51 @@ class Wsdl:
             if port is not None and port_name != port:
                 continue
             if name in binding.all():
+                if (reason := self._unsupported(binding, name)) is not None:
+                    raise WsdlUnusable(f"the operation {name} {reason}; ask for a literal binding")
                 return _operation(name, binding, binding.get(name))
             seen.extend(binding.all())
+        if not seen and port is None:
+            raise WsdlUnusable(
+                f"{self._path.name} has no port that speaks SOAP; where a WSDL is split, name the file with the service"
+            )
         near = get_close_matches(name, seen, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(set(seen))) or 'none'}."
         raise WsdlUnusable(
             f"{self._path.name} has no SOAP operation {name}{f' at port {port}' if port else ''}; {hint}"
         )
 
-    def operations(self) -> list[Operation]:
-        """All usable operations of the first SOAP port."""
-        for _, binding in self._bindings():
-            return [_operation(name, binding, operation) for name, operation in binding.all().items()]
-        return []
-
     def errors(self, element: etree._Element) -> list[str]:
         """What the WSDL's types say against this element and everything in it; may repeat values. Empty = valid."""
-        with self._validating:
-            if self._schema.validate(element):
-                return []
-            log: Any = self._schema.error_log  # its stub lacks __iter__
-        return [f"{error.path}: {error.message}" for error in log]
+        return self._types.errors(element)
 
-    def fields(self, element: str) -> list[FieldSpec]:
-        """Every leaf and group below a global element, outermost first; `required` holds below a present parent."""
-        declared = self._model.maps.elements.get(element)
-        return type_fields(declared.type) if declared is not None else []
+    def declares(self, name: str) -> bool:
+        """Whether the types have an element of this name."""
+        return self._types.declares(name)
 
-    def message(self, operation: Operation, values: Mapping[str, Any], address: str) -> etree._Element:
-        """An envelope that asks for this operation, with the WS-Addressing headers that the WSDL wants. values: names
-        below the request's element. Raises ValueError.
+    def fields(self, element: str | None) -> list[FieldSpec]:
+        """Every leaf and group below an element of a body or header; `required` holds below a present parent."""
+        return self._types.fields(element)
+
+    def message(
+        self, operation: Operation, values: Mapping[str, Any], headers: Mapping[str, Any] | None = None
+    ) -> etree._Element:
+        """An envelope that asks for this operation. values: names below the request's element; headers: part of the
+        WSDL → names below its element. Raises ValueError.
         """
-        port = self._operation(operation)
-        envelope = _serialized(port.input, values, operation)
-        if port.abstract.wsa_action:
-            WsAddressingPlugin(address).egress(envelope, {}, port, {})  # type: ignore[no-untyped-call]
-        return envelope
+        if values and operation.request is None:
+            raise ValueError(f"a message of {operation.name} has an empty body")
+        if unknown := set(headers or {}) - {part for part, _ in operation.headers}:
+            known = ", ".join(part for part, _ in operation.headers) or "none"
+            raise ValueError(f"{operation.name} has no header {', '.join(sorted(unknown))}; there are: {known}")
+        return _serialized(self._operation(operation).input, {**values, "_soapheaders": dict(headers or {})}, operation)
 
     def answer(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element:
         """An envelope as a server of this WSDL answers. values: names below the answer's element. Raises ValueError."""
-        return _serialized(self._operation(operation).output, values, operation)
+        envelope = _serialized(self._operation(operation).output, values, operation)
+        if operation.rpc and operation.response is not None:
+            envelope[-1][0].tag = operation.response  # zeep writes the message's name there
+        return envelope
 
     def _operation(self, operation: Operation) -> Any:
         return next(binding for _, binding in self._bindings() if str(binding.name) == operation.binding).get(
@@ -153,17 +154,28 @@ class Wsdl:
                 if isinstance(port.binding, SoapBinding):
                     yield port.name, port.binding
 
+    def _usable(self) -> Iterator[tuple[Operation, Any]]:
+        """Every operation that can be called, and zeep's."""
+        for _, binding in self._bindings():
+            for name, described in binding.all().items():
+                if self._unsupported(binding, name) is None:
+                    yield _operation(name, binding, described), described
+
+    def _unsupported(self, binding: Any, name: str) -> str | None:
+        """Why an operation cannot be called, or None; said when somebody asks for it, for the others may do."""
+        described = binding.get(name)
+        if any(getattr(message, "_is_body_wrapped", False) for message in (described.input, described.output)):
+            return "has several elements in the body of one message, which WS-I Basic Profile forbids (R2210)"
+        if (etree.QName(str(binding.name)).localname, name) in self._encoded:
+            return 'is use="encoded", which WS-I Basic Profile forbids (R2706)'
+        return None
+
     def _require_types(self) -> None:
-        """libxml2 only warns of an import that it could not load; every message must have its element."""
-        for operation in self.operations():
-            for name in (operation.request, operation.response):
-                if name is not None and any("No matching global" in e for e in self.errors(etree.Element(name))):
-                    raise WsdlUnusable(f"{self._path.name}: the schema of {name} is missing or cannot be loaded")
-
-
-def _model(schemas: list[etree._Element], folder: Path) -> Any:
-    texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in schemas]
-    return xmlschema.XMLSchema(texts, allow="local", defuse="always", base_url=folder.as_uri())
+        """Every message must have its element, or nothing could be said about it."""
+        for operation, _ in self._usable():
+            for element in (operation.request, operation.response):
+                if element is not None and not self._types.declares(element):
+                    raise WsdlUnusable(f"{self._path.name}: the schema of {element} is missing or cannot be loaded")
 
 
 def _serialized(message: Any, values: Mapping[str, Any], operation: Operation) -> etree._Element:
@@ -175,97 +187,71 @@ def _serialized(message: Any, values: Mapping[str, Any], operation: Operation) -
 
 
 def _operation(name: str, binding: Any, operation: Any) -> Operation:
-    if operation.style != "document":
-        raise WsdlUnusable(f"the operation {name} is {operation.style}/…; only document/literal is supported")
+    rpc = operation.style == "rpc"
     request = operation.input.body
     response = operation.output.body if operation.output is not None else None
-    if request is None or not hasattr(request, "qname") or (response is not None and not hasattr(response, "qname")):
-        raise WsdlUnusable(f"the messages of operation {name} have no body element")
+    answer = str(response.qname) if response is not None else None
+    if rpc and response is not None:
+        answer = str(etree.QName(response.qname.namespace, f"{name}Response"))  # WS-I Basic Profile R2729
+    header = operation.input.header
     return Operation(
         name,
         operation.soapaction or "",
         str(binding.name),
         isinstance(binding, Soap12Binding),
-        str(request.qname),
-        str(response.qname) if response is not None else None,
+        str(request.qname) if request is not None else None,
+        answer,
+        two_way=operation.output is not None,
+        rpc=rpc,
+        headers=tuple((part, str(element.qname)) for part, element in header.type.elements) if header else (),
+        addressing=operation.abstract.wsa_action or None,
     )
 
 
-# --- The types: schemas inside the WSDL and beside it -----------------------------------------------------------------
+# --- Elements of messages that the types of a WSDL do not have -------------------------------------------------------
 
 
-def _local_path(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.scheme not in ("", "file"):
-        raise WsdlUnusable(f"{url} is not a local file: bring a copy and correct the location in the WSDL")
-    return Path(unquote(parts.path))
-
-
-def _parser() -> etree.XMLParser:
-    return etree.XMLParser(no_network=True, resolve_entities=False, load_dtd=False, huge_tree=False)
-
-
-def _inline_schemas(path: Path, seen: set[Path]) -> Iterator[etree._Element]:
-    """The `xs:schema` elements of a WSDL and of those it imports, their locations made absolute."""
-    if path in seen:
-        return
-    seen.add(path)
-    root = etree.parse(str(path), _parser()).getroot()
-    if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
-        raise WsdlUnusable(f"{path.name} has a DOCTYPE, which no WSDL needs")
-    for imported in root.iterfind(f"{WSDL}import"):
-        yield from _inline_schemas((path.parent / _local_path(imported.get("location", ""))).resolve(), seen)
-    for schema in root.iterfind(f"{WSDL}types/{XS}schema"):
-        for reference in schema.iterchildren(*_REFERENCES):
-            if location := reference.get("schemaLocation"):
-                file = (path.parent / _local_path(location)).resolve()
-                _require_local(file, seen)
-                reference.set("schemaLocation", file.as_uri())
-        yield schema
-
-
-def _require_local(path: Path, seen: set[Path]) -> None:
-    """Refuse a schema file that leads to the network, however far down."""
-    if path in seen:
-        return
-    seen.add(path)
-    for reference in etree.parse(str(path), _parser()).getroot().iterchildren(*_REFERENCES):
-        if location := reference.get("schemaLocation"):
-            _require_local((path.parent / _local_path(location)).resolve(), seen)
-
-
-def _compile(schemas: list[etree._Element]) -> etree.XMLSchema:
-    """One schema over all inline ones: a root that imports every namespace; one that has several schemas includes them.
-
-    The inline schemas are written to files for the moment: a resolver that hands them over from memory hangs on a
-    global of libxml2 that lxml exchanges at every parse, so that a parse in another thread would leave imports
-    silently out.
+def _wrappers(operations: Iterator[tuple[Operation, Any]]) -> Iterator[etree._Element]:
+    """A schema for every body that is described by types instead of an element (WSDL 1.1 §3.5): the element of RPC with
+    a member per part, or of a document with one part.
     """
-    by_namespace: dict[str, list[str]] = {}
-    for number, schema in enumerate(schemas):
-        by_namespace.setdefault(schema.get("targetNamespace", ""), []).append(f"{number}.xsd")
-    addresses = {
-        namespace: names[0] if len(names) == 1 else f"all-{names[0]}" for namespace, names in by_namespace.items()
-    }
-    with tempfile.TemporaryDirectory(prefix="wsdl-") as name:
-        folder = Path(name)
-        for number, schema in enumerate(schemas):
-            for reference in schema.iterchildren(f"{XS}import"):
-                if reference.get("schemaLocation") is None and reference.get("namespace", "") in addresses:
-                    reference.set("schemaLocation", addresses[reference.get("namespace", "")])
-            (folder / f"{number}.xsd").write_bytes(etree.tostring(schema))
-        for namespace, names in by_namespace.items():
-            if len(names) > 1:
-                parts = [("", part) for part in names]
-                (folder / addresses[namespace]).write_bytes(_gather("include", namespace, parts))
-        root = folder / "root.xsd"
-        root.write_bytes(_gather("import", None, list(addresses.items())))
-        return etree.XMLSchema(etree.parse(str(root), _parser()))
+    seen: set[str] = set()
+    for operation, described in operations:
+        for element, message in ((operation.request, described.input), (operation.response, described.output)):
+            if element is None or element in seen:
+                continue
+            schema = _wrapper(element, message, rpc=operation.rpc)
+            if schema is not None:
+                seen.add(element)
+                yield schema
 
 
-def _gather(kind: str, target: str | None, parts: list[tuple[str, str]]) -> bytes:
-    schema = etree.Element(f"{XS}schema", attrib={"targetNamespace": target} if target else {})
-    for namespace, location in parts:
-        attributes = {"schemaLocation": location} | ({"namespace": namespace} if namespace else {})
-        etree.SubElement(schema, f"{XS}{kind}", attrib=attributes)
-    return etree.tostring(schema)
+def _wrapper(element: str, message: Any, *, rpc: bool) -> etree._Element | None:
+    parts = {name: part for name, part in message.abstract.parts.items() if name not in _header_parts(message)}
+    if not rpc and all(part.element is not None for part in parts.values()):
+        return None
+    tag = etree.QName(element)
+    schema = etree.Element(f"{XS}schema", {"targetNamespace": tag.namespace} if tag.namespace else {})
+    names = [part.type.qname if part.element is None else part.element.qname for part in parts.values()]
+    for namespace in sorted({str(name.namespace) for name in names} - {str(tag.namespace), XS.strip("{}")}):
+        etree.SubElement(schema, f"{XS}import", namespace=namespace)
+    if not rpc:
+        _typed(schema, str(tag.localname), names[0])
+        return schema
+    wrapper = etree.SubElement(schema, f"{XS}element", name=str(tag.localname))
+    sequence = etree.SubElement(etree.SubElement(wrapper, f"{XS}complexType"), f"{XS}sequence")
+    for (name, part), of in zip(parts.items(), names, strict=True):
+        if part.element is None:
+            _typed(sequence, name, of)
+        else:
+            etree.SubElement(sequence, f"{XS}element", {"ref": f"p:{of.localname}"}, nsmap={"p": of.namespace})
+    return schema
+
+
+def _typed(parent: etree._Element, name: str, of: etree.QName) -> None:
+    attributes = {"name": name, "type": f"p:{of.localname}"}
+    etree.SubElement(parent, f"{XS}element", attributes, nsmap={"p": str(of.namespace)})
+
+
+def _header_parts(message: Any) -> set[str]:
+    return {name for name, _ in message.header.type.elements} if message.header is not None else set()

@@ -1,4 +1,6 @@
-"""`multipart/form-data` (RFC 7578) that is made while it is sent: an attachment never stands in memory as a whole."""
+"""`multipart/form-data` (RFC 7578), and the body of any other multipart message, made while it is sent: an attachment
+never stands in memory as a whole.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,14 @@ class Part:
 
 
 class Multipart:
-    """The whole body. media_type: with the boundary.
+    """The whole body. media_type: of a form, with the boundary.
 
     key: of the delivery. The boundary is made from it, so that every attempt sends the same bytes, and nobody who
     writes an attachment can know it.
     """
 
     def __init__(self, parts: Sequence[Part], key: str) -> None:
-        boundary = hashlib.sha256(f"multipart:{key}".encode()).hexdigest()[:40]
+        self.boundary = boundary = hashlib.sha256(f"multipart:{key}".encode()).hexdigest()[:40]
         self.media_type = f"multipart/form-data; boundary={boundary}"
         self._parts = parts
         self._line = f"--{boundary}\r\n".encode()
