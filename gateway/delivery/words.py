@@ -129,6 +129,29 @@ CODES: Mapping[str, Text] = {
         "Ein Pfad in target.yaml passt nicht zur Anfrage.", "A path in target.yaml does not fit the request."
     ),
     "dns.failed": Text("Der Rechnername des Ziels ist nicht bekannt.", "The target's host name is not known."),
+    "folder.full": Text("Auf dem Laufwerk des Ziels ist kein Platz mehr.", "The target's drive is full."),
+    "folder.key_reused": Text(
+        "Unter diesem Schlüssel liegt im Ordner schon etwas anderes.",
+        "Something else lies in the folder under this key.",
+    ),
+    "folder.key_unsafe": Text(
+        "Der Schlüssel taugt nicht als Name eines Ordners.", "The key cannot be the name of a folder."
+    ),
+    "folder.move_failed": Text(
+        "Das Laufwerk sagt nicht, ob der Vorgang im Ordner angekommen ist.",
+        "The drive does not say whether the case arrived in the folder.",
+    ),
+    "folder.no_marker": Text(
+        "Im Ordner fehlt die Kennzeichnungsdatei: Das Laufwerk ist wohl nicht eingebunden.",
+        "The folder lacks its marker file: the share is probably not mounted.",
+    ),
+    "folder.not_allowed": Text("In den Ordner darf nicht geschrieben werden.", "The folder may not be written to."),
+    "folder.request_invalid": Text(
+        "Die Anfrage passt nicht zum Schema und wurde nicht geschrieben.",
+        "The request does not fit the schema; it was not written.",
+    ),
+    "folder.too_slow": Text("Das Schreiben in den Ordner dauerte zu lange.", "Writing to the folder took too long."),
+    "folder.unreachable": Text("Der Ordner ist nicht erreichbar.", "The folder cannot be reached."),
     "http.answer_too_large": Text("Die Antwort war zu groß.", "The answer was too large."),
     "http.answer_unreadable": Text("Die Antwort war nicht lesbar.", "The answer could not be read."),
     "http.broken_off": Text("Die Verbindung brach nach dem Senden ab.", "The connection broke off after sending."),
@@ -205,6 +228,13 @@ CODES: Mapping[str, Text] = {
     "rest.success_missing": Text(
         "In der Antwort fehlt, woran ein Erfolg erkannt wird.", "The answer lacks what success is recognised by."
     ),
+    "sftp.broken_off": Text("Die SFTP-Verbindung brach ab.", "The SFTP connection broke off."),
+    "sftp.host_key": Text(
+        "Der SFTP-Server hat nicht den Schlüssel, der hinterlegt ist.",
+        "The SFTP server does not have the key that is configured.",
+    ),
+    "sftp.login": Text("Der SFTP-Server lehnte die Anmeldung ab.", "The SFTP server refused the login."),
+    "sftp.unreachable": Text("Der SFTP-Server ist nicht erreichbar.", "The SFTP server cannot be reached."),
     "soap.answer_invalid": Text("Die Antwort passt nicht zur WSDL.", "The answer does not fit the description (WSDL)."),
     "soap.answer_unexpected": Text("Es kam eine andere Antwort als erwartet.", "Another answer came than expected."),
     "soap.answer_unreadable": Text("Die Antwort ist kein SOAP.", "The answer is not SOAP."),

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from adapters.amqp.adapter import AmqpSettings
 from adapters.base import Adapter, FailureClass, Request, Retryable, TargetConfig
+from adapters.folder.settings import FolderProbe, FolderSettings, ReceiptFile
 from adapters.http import HttpSettings
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import AdapterSettings, keys_of
@@ -37,7 +38,7 @@ _CODE = re.compile(r"`([a-z_]+\.[a-z_]+)`")
 _OURS = re.compile(
     r"(?:attachment|xml|json|text|media_type|codelist|convention|fim|schemas?|schematron|metadata|config|mapping|service|sample)\.[a-z_]+"
 )
-_WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|request)\.[a-z_]+")
+_WIRE = re.compile(r"(?:dns|tcp|tls|proxy|http|soap|rest|target|amqp|folder|sftp|request)\.[a-z_]+")
 _FILES = (".yaml", ".json", ".xml", ".lock")
 """Endings of string constants that look like a code and name a file."""
 
@@ -83,6 +84,7 @@ _MEDIA_TYPES = {"multipart/form-data", "application/x-www-form-urlencoded"}
             [own(RestSettings, HttpSettings) - _SHARED_BY_BOTH, _MEDIA_TYPES, own(Asynchronous), own(RestProbe)],
         ),
         ("AMQP", [own(AmqpSettings, AdapterSettings)]),
+        ("Folder", [own(FolderSettings, AdapterSettings), own(FolderProbe), own(ReceiptFile)]),
         ("`clients/NAME.yaml`", [own(ClientForm)]),
     ],
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+import yaml
 from sftp_server import PASSWORD, SftpServer
 
 from adapters.base import OutcomeUnknown, Permanent, Request, RequestAttachment, Retryable, TargetConfig
@@ -133,6 +134,19 @@ def test_links_on_the_server_are_not_followed(server: SftpServer) -> None:
         adapter(server).deliver(request())
     assert caught.value.code == "folder.key_reused"
     assert [entry.name for entry in (server.root / "elsewhere").iterdir()] == ["k1"]
+
+
+def test_the_example_in_the_reference_is_a_target(tmp_path: Path, server: SftpServer) -> None:
+    page = (Path(__file__).parents[3] / "docs/reference/package-format.md").read_text(encoding="utf-8")
+    section = page.partition("### Folder\n")[2]
+    values = yaml.safe_load(section.partition("```yaml\n")[2].partition("```")[0])
+    del values["adapter"], values["department"]
+    probe = values.pop("probe")
+    values["private_key"] = server.client_key.export_private_key().decode()
+    (tmp_path / values["schema"]).write_text(
+        '<s:schema xmlns:s="http://www.w3.org/2001/XMLSchema"><s:element name="a" type="s:string"/></s:schema>'
+    )
+    assert FolderAdapter(TargetConfig("t", str(tmp_path), values, probe=probe)).check() == []
 
 
 def test_a_preview_shows_no_password(server: SftpServer) -> None:
