@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
@@ -230,3 +231,45 @@ def test_streamed_is_what_multipart_is(tmp_path: Path) -> None:
     made: bytes | Streamed = bodies.write(operation, "/x", FILES, request(), {"art": "NEU", "name": "A"}).data
     assert not isinstance(made, bytes)
     assert len(b"".join(made)) == made.size
+
+
+# --- A real interface: the e-file of a large city, third-party, read by path ------------------------------------------
+
+
+def test_every_operation_of_a_real_document_is_understood(test_data: Path) -> None:
+    file = test_data / "rest" / "eakte-api-v1.2.4.json"
+    paths = json.loads(file.read_text(encoding="utf-8"))["paths"]
+    document = OpenApi(file)
+    operations = [
+        document.operation(verb, path)
+        for path, item in paths.items()
+        for verb in ("get", "post", "put")
+        if verb in item
+    ]
+    assert len(operations) > 40
+    assert {operation.media_type for operation in operations} == {None, "application/json", FILES}
+    for operation in operations:
+        fields = {field.path: field.required for field in operation.fields() or []}
+        assert all(fields[name] for name in operation.path_parameters)
+        assert operation.answer_fields() is not None
+        assert [[scheme["scheme"] for scheme in alternative] for alternative in operation.security()] == [["basic"]]
+
+
+def test_a_change_with_files_goes_to_a_real_interface_as_its_document_says(test_data: Path) -> None:
+    operation = OpenApi(test_data / "rest" / "eakte-api-v1.2.4.json").operation("PUT", "/incomings/{objaddress}")
+    body = {
+        "objaddress": "COO.2150.9169.1.1957003",
+        "params": {"shortname": "Antrag", "filesubj": "Hundesteuer"},
+        "giattachmenttype": [{"$attachment": "a1"}, {"$attachment": "a2"}],
+    }
+    files = request(attachment(), attachment(2, b"zwei", "Nachweis.pdf"))
+    message = bodies.write(operation, "/incomings/{objaddress}", operation.media_type, files, body)
+    assert message.path == "/incomings/COO.2150.9169.1.1957003"
+    read = read_body(operation, message.media_type, b"".join(message.data))[1]  # type: ignore[arg-type]
+    assert read == {
+        "params": {"shortname": "Antrag", "filesubj": "Hundesteuer"},
+        "giattachmenttype": [
+            SentFile("plan.pdf", "application/pdf", b"\x00\xff\r\n--"),
+            SentFile("Nachweis.pdf", "application/pdf", b"zwei"),
+        ],
+    }
