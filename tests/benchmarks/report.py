@@ -17,7 +17,15 @@ from tests.benchmarks.steps import Steps
 Table = Sequence[Sequence[str]]
 """Rows of cells; the first is the head."""
 
-AIMS = {"accepting": 0.6, "end to end": 0.5}
+AIMS = {
+    "accepting": 0.6,
+    "end to end": 0.5,
+    "parse, XSD and code lists": 0.8,
+    "whole check, XBau": 0.8,
+    "whole check, FIM": 0.8,
+    "check with Schematron : bare Saxon": 0.8,
+    "start with all standards : with none": 0.33,
+}
 
 _ABOUT = """\
 Made by `make bench` (`.venv/bin/python -m tests.benchmarks --write PATH`). The bare loop (`tests/benchmarks/bare.py`)
@@ -36,12 +44,17 @@ Each step alone, embedded, CPU of all its threads. *the rest* is what a running 
 server, framework, limits and headers, changes of threads and the wait for Python's lock (delivering: queue and outbox
 too). A token is verified once and then remembered."""
 
-_CHECK = "An XBau 2.6 message of 10 KiB. Parsing refuses every DOCTYPE and counts depth, elements and attributes."
+_CHECK = """\
+An XBau 2.6 message of 10 KiB with 25 codes and 9 attachments, and FIM data of 10 KiB; bare lxml parses and validates.
+Parsing refuses every DOCTYPE and counts depth, elements and attributes; it leaves out the white space between elements,
+which bare lxml keeps. The whole check is everything but business rules: beside the schema and its lists the header, the
+parties, the names of attachments, documents in base64 and the normal form of all text."""
 
 _INSTALLED = """\
 The same message, with the rules of its standard: the whole check, all layers, in as many processes as bare Saxon, which
-only parses and transforms (aim: 0.8; the gateway's own process needs a core beside them). The start is a whole
-`gateway validate` of one message, with 17 standards and 228 code lists installed and with none (aim: 0.33)."""
+only parses and transforms; the gateway's own process needs a core beside them, so the ratio falls where others use the
+machine. The start is a whole `gateway validate` of one message, with 17 standards and 228 code lists installed and with
+none."""
 
 
 def page(
@@ -78,8 +91,11 @@ def page(
 
 
 def compared(checks: Checks, bare: str) -> Table:
-    rows = [[what, *(f"{c[name]:.2f}" for name in ("ratio", "us", "bare_us"))] for what, c in checks.items()]
-    return [["what", "ratio", "µs", bare], *rows]
+    rows = [
+        [what, f"{c['ratio']:.2f}", str(AIMS.get(what, "")), f"{c['us']:.0f}", f"{c['bare_us']:.0f}"]
+        for what, c in checks.items()
+    ]
+    return [["what", "ratio", "aim", "µs", bare], *rows]
 
 
 def ratios(results: Mapping[str, Mapping[str, Measured]]) -> Table:
