@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
@@ -45,6 +46,15 @@ from xoev_schemas.findings import Finding
 _RECEIPT_BYTES = 1024 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """What an adapter needs for every delivery. Reading a key that has a passphrase is slow on purpose: once."""
+
+    settings: FolderSettings
+    form: Form
+    open: OpenPlace
+
+
 class FolderAdapter:
     """One folder. It is opened anew for each delivery, so nothing is shared between threads but the settings."""
 
@@ -54,7 +64,7 @@ class FolderAdapter:
         self._probe, wrong_probe = read_probe(FolderProbe, config)
         self._wrong = wrong + wrong_probe
         self._lock = threading.Lock()
-        self._form: Form | None = None
+        self._made: _Target | None = None
 
     def check(self) -> list[Finding]:
         if self._settings is None or self._wrong:
@@ -71,74 +81,59 @@ class FolderAdapter:
 
     def ping(self) -> None:
         """Also writes, and takes away what it wrote: a share that may only be read is no target."""
-        with only_decisions():
-            settings, _ = self._ready()
-            with self._open(settings) as place:
-                part = _new_part(place, "ping")
-                place.remove(part)
+        with only_decisions(), self._target().open() as place:
+            part = _new_part(place, "ping")
+            place.remove(part)
 
     def deliver(self, request: Request) -> Receipt:
         with only_decisions() as progress:
-            settings, written = self._ready()
-            package = pack(request, written, self._config.key)
-            with self._open(settings) as place:
+            target = self._target()
+            package = pack(request, target.form, self._config.key)
+            ready = target.settings.ready
+            with target.open() as place:
                 if (found := self._find(place, request.key)) is None:
-                    part = _write(place, package, settings.ready is not None)
+                    part = _write(place, package, ready is not None)
                     progress.sent = True
                     if _moved(place, part, request.key):
-                        _hand_over(place, request.key, settings.ready)
+                        _hand_over(place, request.key, ready)
                         return Receipt()
                     found = self._find(place, request.key)
-                return self._known(place, found, package, settings.ready)
+                return self._known(place, found, package, ready)
 
     def preview(self, request: Request) -> Preview:
         with only_decisions():
-            settings, written = self._ready()
-            package = pack(request, written, self._config.key)
+            target = self._target()
+            package = pack(request, target.form, self._config.key)
         files = {package.name: package.media_type} | {n: a.media_type for n, a in package.attachments.items()}
         headers = {**files, MANIFEST: f"key={request.key}, possibleRepeat={str(request.possible_repeat).lower()}"}
-        return Preview("write", f"{settings.url.rstrip('/')}/{request.key}/{package.name}", headers, package.body)
+        return Preview(
+            "write", f"{target.settings.url.rstrip('/')}/{request.key}/{package.name}", headers, package.body
+        )
 
     def probe(self, key: str) -> Receipt | None:
         if self._probe is None:
             raise Permanent("probe.unsupported", failure="contract")
-        with only_questions():
-            settings, _ = self._ready()
-            with self._open(settings) as place:
-                found = self._find(place, key)
-                answer = self._answer(place, key, self._probe.receipt)
-                if answer is not None:
-                    return answer
-                if found is None or place.kind((*found, READY)) is not None:
-                    return None  # not there, or not handed over: the next attempt finds it and does that
-                return Receipt(already_there=True)
+        with only_questions(), self._target().open() as place:
+            found = self._find(place, key)
+            answer = self._answer(place, key, self._probe.receipt)
+            if answer is not None:
+                return answer
+            if found is None or place.kind((*found, READY)) is not None:
+                return None  # not there, or not handed over: the next attempt finds it and does that
+            return Receipt(already_there=True)
 
     def close(self) -> None:
         return None
 
-    def _ready(self) -> tuple[FolderSettings, Form]:
-        """Settings and form, made once. Raises Permanent when the configuration does not allow it."""
+    def _target(self) -> _Target:
+        """Made once. Raises Permanent when the configuration does not allow it."""
         with self._lock:
             settings = self._settings
-            if settings is None or self._wrong or (self._form is None and faults(settings, self._config)):
-                raise Permanent("config.invalid", failure="contract")
-            if self._form is None:
-                self._form = form(settings, self._config)
-            return settings, self._form
-
-    @contextmanager
-    def _open(self, settings: FolderSettings) -> Iterator[Place]:
-        """The folder, of which the marker says that it is the right one."""
-        seconds = self._config.timeout
-        opened: OpenPlace
-        if settings.address.scheme == "sftp":
-            opened = partial(sftp_place, server(settings), seconds)
-        else:
-            opened = partial(local_place, Path(unquote(settings.address.path)), seconds)
-        with opened() as place:
-            if place.kind((settings.marker,)) != "file":
-                raise Retryable("folder.no_marker")
-            yield place
+            if self._made is None:
+                if settings is None or self._wrong or faults(settings, self._config):
+                    raise Permanent("config.invalid", failure="contract")
+                self._made = _Target(settings, form(settings, self._config), _opener(settings, self._config.timeout))
+            return self._made
 
     def _find(self, place: Place, key: str) -> Names | None:
         """Where the key is: at its place first, then where the department moves it, so that no move slips through."""
@@ -178,6 +173,24 @@ class FolderAdapter:
         media_type = "application/xml" if found[-1].lower().endswith(".xml") else "application/json"
         references = _references(receipt.references or dict(self._config.references), data, media_type)
         return Receipt(references, data, media_type, already_there=True)
+
+
+def _opener(settings: FolderSettings, seconds: float) -> OpenPlace:
+    """Opens the folder, of which the marker says that it is the right one."""
+    opened: OpenPlace
+    if settings.address.scheme == "sftp":
+        opened = partial(sftp_place, server(settings), seconds)
+    else:
+        opened = partial(local_place, Path(unquote(settings.address.path)), seconds)
+
+    @contextmanager
+    def marked() -> Iterator[Place]:
+        with opened() as place:
+            if place.kind((settings.marker,)) != "file":
+                raise Retryable("folder.no_marker")
+            yield place
+
+    return marked
 
 
 def _new_part(place: Place, key: str) -> Names:
