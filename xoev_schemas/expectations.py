@@ -17,7 +17,7 @@ from xoev_schemas.xsd import XS, parse_schema
 
 # What the FIM generator writes into the documentation of an element.
 _FIM_DOCUMENTATION = re.compile(
-    r"^\s*(?:Datenfeld|Datenfeldgruppe): (.+?)(?: - (?:Version|Wertebereich): .*)?\s*$", re.S
+    r"^\s*(?:Datenfeld|Datenfeldgruppe): (.+?)(?: - (?:Version|Wertebereich|Typ): .*)?\s*$", re.S
 )
 
 

@@ -15,8 +15,8 @@ _MESSAGES: Mapping[str, tuple[str, str]] = {
         "Something required is missing here{expected_en}.",
     ),
     "schema.wrong_order": (
-        "Die Angabe {name} steht zu spät; die richtige Reihenfolge ist: {allowed}.",
-        "{name} stands too late; the right order is: {allowed}.",
+        "Die Angabe {name} steht zu spät: hinter dem, was ihr folgen müsste.",
+        "{name} stands too late: behind what should follow it.",
     ),
     "schema.unexpected_element": (
         "Die Angabe {name} ist hier nicht erlaubt{expected_de}.",
@@ -66,7 +66,7 @@ _REMEDIES: Mapping[str, Text] = {
     "schema.missing_element": Text(
         "Ergänzen Sie die Angabe oder stellen Sie die Reihenfolge richtig.", "Add it, or mend the order."
     ),
-    "schema.wrong_order": Text("Setzen Sie die Angabe an die genannte Stelle.", "Move it to the place named."),
+    "schema.wrong_order": Text("Stellen Sie die zulässige Reihenfolge her.", "Restore the order that is allowed."),
     "schema.unexpected_element": Text(
         "Entfernen Sie die Angabe oder setzen Sie sie an die richtige Stelle.", "Remove it, or move it to its place."
     ),
@@ -101,7 +101,6 @@ def schema_finding(
     parts = {
         "expected_de": f"; erwartet wird: {allowed}" if allowed else "",
         "expected_en": f"; expected: {allowed}" if allowed else "",
-        "allowed": allowed or "",
     }
     return Finding(
         code=code,

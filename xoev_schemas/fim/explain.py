@@ -231,6 +231,14 @@ def _number_text(trail: Trail, _finding: Finding) -> Text:
     return Text(f"Die Angabe {name.de} muss {times.de} vorkommen.", f"{name.en} must occur {times.en}.")
 
 
+def _order_text(trail: Trail, _finding: Finding) -> Text:
+    name = named(trail)
+    return Text(
+        f"Die Angabe {name.de} steht zu spät: hinter dem, was ihr folgen müsste.",
+        f"{name.en} stands too late: behind what should follow it.",
+    )
+
+
 def _other_text(trail: Trail, finding: Finding) -> Text:
     """In JSON, a choice that is not made, or made twice, has no keyword of its own."""
     element = trail[-1].element
@@ -245,6 +253,7 @@ _SENTENCES: Mapping[str, Callable[[Trail, Finding], Text]] = {
     "schema.enumeration": _value_text,
     "schema.unexpected_content": _value_text,
     "schema.count": _number_text,
+    "schema.wrong_order": _order_text,
     "schema.other": _other_text,
 }
 _REMEDIES: Mapping[str, Text] = {
