@@ -1,13 +1,14 @@
-"""Proves packages without network or running parts: paths, members, duties, adapters, samples; and who learns what."""
+"""Proves packages without network or running parts: paths, members, duties, adapters, samples, whose every case is
+made into a request for every target that wants it; and who learns what.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from adapters.base import Adapter
 from gateway.case import case_schema
-from gateway.mapping.check import certain_rules, check_paths, check_rules, check_shape
+from gateway.mapping.check import Finds, check_condition, check_paths, check_rules, check_shape, finds
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Problems
 from gateway.mapping.remedies import remedy_for
@@ -16,13 +17,22 @@ from gateway.packages.proving import AdapterLoader, prove_adapter
 from gateway.packages.recipients import recipients
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
 from gateway.packages.schema_names import explain_missing
+from gateway.packages.trials import Fault, Trial
 from gateway.services import Accepts, Packages, Service, Target
-from xoev_schemas.findings import Finding, Text
+from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.ladder import Checker
 from xoev_schemas.model import json_model
 from xoev_schemas.registry import Registry
 
-__all__ = ["AdapterLoader", "SampleResult", "check_packages", "recipients", "run_samples", "sample_envelope"]
+__all__ = [
+    "AdapterLoader",
+    "SampleResult",
+    "check_packages",
+    "recipients",
+    "run_samples",
+    "sample_envelope",
+    "try_samples",
+]
 
 ENVELOPE = frozenset(
     {"schemaVersion", "submissionId", "caseId", "service", "kind", "receivedAt", "test", "provenance", "attachments"}
@@ -38,38 +48,93 @@ def check_packages(
     strict: warnings count as errors, for pipelines in which everything has to be installed. A finding has a file, a
     line where there is one, and a remedy.
     """
-    registry = checker.registry
     findings: list[Finding] = []
-    adapters: dict[str, Adapter | None] = {}
+    trials: dict[str, Trial] = {}
     for name, target in packages.targets.items():
-        adapters[name], found = prove_adapter(target, load_adapter)
+        trials[name], found = _trial(target, load_adapter)
         findings += found
+    about_cases: dict[tuple[str, str], list[Finding]] = {}
     for service in packages.services.values():
-        findings += _missing_schemas(service, registry)
+        findings += _missing_schemas(service, checker.registry)
         if service.inactive is not None:
             continue
-        findings += _check_cases(service, registry)
+        cases = _Cases(service, checker.registry)
+        findings += cases.findings()
         for target in (packages.targets[name] for name in service.targets):
-            findings += _check_request(service, target, adapters[target.name])
-        findings += [_sample_finding(service, result) for result in run_samples(service, checker) if not result.ok]
+            about_cases[target.name, service.name] = list(_check_request(cases, trials[target.name]))
+    findings += _for_all_services(about_cases)
+    active = [service for service in packages.services.values() if service.inactive is None]
+    for service in active:
+        for result in run_samples(service, checker, [trials[name] for name in service.targets]):
+            findings += [_sample_finding(service, result, fault) for fault in result.faults]
+    for trial in trials.values():
+        trial.close()
     told = list(dict.fromkeys(findings))
     return [replace(f, severity="error") if strict and f.severity == "warning" else f for f in told]
 
 
-def _check_cases(service: Service, registry: Registry) -> Iterator[Finding]:
-    for accepts in service.accepts:
-        if accepts.ref is None:
-            continue
-        mapping, model = accepts.compiled, _model(accepts, registry)
-        if model is None:
-            yield _without_model(service, accepts)
-        else:
-            yield from check_paths(mapping, model, accepts.schema)
-            if accepts.rules is not None:
-                yield from check_rules(accepts.rules, model, accepts.schema)
-        yield from _check_covered(accepts, registry)
-        certain = certain_rules(mapping, model) if model is not None else frozenset()
-        yield from check_shape(mapping, case_model(service), "case.schema.json", certain, ENVELOPE)
+def try_samples(
+    packages: Packages, services: Iterable[Service], checker: Checker, load_adapter: AdapterLoader
+) -> list[SampleResult]:
+    """The samples of these services, each made into the request of every target that wants its case."""
+    trials = {name: _trial(target, load_adapter)[0] for name, target in packages.targets.items()}
+    try:
+        return [
+            result
+            for service in services
+            for result in run_samples(service, checker, [trials[name] for name in service.targets])
+        ]
+    finally:
+        for trial in trials.values():
+            trial.close()
+
+
+def _trial(target: Target, load_adapter: AdapterLoader) -> tuple[Trial, list[Finding]]:
+    """An adapter with wrong settings can list its fields; requests it makes none."""
+    adapter, found = prove_adapter(target, load_adapter)
+    return Trial(target, adapter, ready=not has_errors(found)), found
+
+
+def _for_all_services(found: Mapping[tuple[str, str], list[Finding]]) -> Iterator[Finding]:
+    """What (target, service) → findings say together: that a value never comes has to hold for every service that the
+    target serves by the same file.
+    """
+
+    def place(finding: Finding) -> tuple[object, ...]:
+        return finding.path, finding.line, finding.column, finding.found
+
+    for (target, _), findings in found.items():
+        others = [{place(f) for f in theirs} for (other, _), theirs in found.items() if other == target]
+        for finding in findings:
+            if finding.code != "mapping.code_never" or all(place(finding) in theirs for theirs in others):
+                yield finding
+
+
+class _Cases:
+    """The cases that a service makes, seen from its mappings."""
+
+    def __init__(self, service: Service, registry: Registry) -> None:
+        self.service = service
+        self._registry = registry
+        self._models = [(accepts, _model(accepts, registry)) for accepts in service.accepts]
+        self._finds = [finds(a.compiled, model) if model is not None else Finds() for a, model in self._models]
+        values = {place: texts for found in self._finds for place, texts in found.values.items()}
+        made = TemplateModel([accepts.compiled.root for accepts in service.accepts], values)
+        data = json_model(service.data_schema) if service.data_schema is not None else None
+        self.model = CaseModel(case_schema(), data, made)
+
+    def findings(self) -> Iterator[Finding]:
+        for (accepts, model), found in zip(self._models, self._finds, strict=True):
+            if accepts.ref is None:
+                continue
+            if model is None:
+                yield _without_model(self.service, accepts)
+            else:
+                yield from check_paths(accepts.compiled, model, accepts.schema)
+                if accepts.rules is not None:
+                    yield from check_rules(accepts.rules, model, accepts.schema)
+            yield from _check_covered(accepts, self._registry)
+            yield from check_shape(accepts.compiled, self.model, "case.schema.json", found, ENVELOPE)
 
 
 def _check_covered(accepts: Accepts, registry: Registry) -> Iterator[Finding]:
@@ -87,14 +152,6 @@ def _check_covered(accepts: Accepts, registry: Registry) -> Iterator[Finding]:
     yield from problems.findings
 
 
-def case_model(service: Service) -> CaseModel:
-    """What a case of this service can hold: the schema, and `data` as the package describes or else makes it."""
-    if service.data_schema is not None:
-        return CaseModel(case_schema(), json_model(service.data_schema))
-    made = [accepts.compiled.root.members.get("data") for accepts in service.accepts]
-    return CaseModel(case_schema(), TemplateModel(template for template in made if template is not None))
-
-
 def _model(accepts: Accepts, registry: Registry) -> SchemaModel | None:
     try:
         return registry.model(accepts.ref) if accepts.ref is not None else None
@@ -102,16 +159,18 @@ def _model(accepts: Accepts, registry: Registry) -> SchemaModel | None:
         return None
 
 
-def _check_request(service: Service, target: Target, adapter: Adapter | None) -> Iterator[Finding]:
-    mapping: CompiledMapping | None = target.request_for(service.name)
+def _check_request(cases: _Cases, trial: Trial) -> Iterator[Finding]:
+    target, name = trial.target, f"case ({cases.service.name})"
+    if target.when is not None:
+        yield from check_condition(target.when, cases.model, name)
+    mapping: CompiledMapping | None = target.request_for(cases.service.name)
     if mapping is None:
         return
-    case = case_model(service)
-    yield from check_paths(mapping, case, f"case ({service.name})")
-    fields = adapter.required_fields() if adapter is not None else None
+    yield from check_paths(mapping, cases.model, name)
+    fields = trial.adapter.required_fields() if trial.adapter is not None else None
     if fields is not None:
         model = FieldsModel(fields, _filled_by_adapter(target))
-        yield from check_shape(mapping, model, target.name, certain_rules(mapping, case))
+        yield from check_shape(mapping, model, target.name, finds(mapping, cases.model))
 
 
 def _filled_by_adapter(target: Target) -> list[str]:
@@ -157,18 +216,17 @@ def _without_model(service: Service, accepts: Accepts) -> Finding:
     )
 
 
-def _sample_finding(service: Service, result: SampleResult) -> Finding:
-    assert result.fault is not None
+def _sample_finding(service: Service, result: SampleResult, fault: Fault) -> Finding:
     return Finding(
-        "sample.differs",
+        fault.code,
         "error",
         "service",
         Text(
-            f"Leistung „{service.name}“, Beispiel „{result.sample}“: {result.fault.text.de}",
-            f"service {service.name}, sample {result.sample}: {result.fault.text.en}",
+            f"Leistung „{service.name}“, Beispiel „{result.sample}“: {fault.text.de}",
+            f"service {service.name}, sample {result.sample}: {fault.text.en}",
         ),
-        path=str(result.fault.place.file),
-        line=result.fault.place.line,
-        column=result.fault.place.column,
-        remedy=result.fault.remedy,
+        path=str(fault.place.file),
+        line=fault.place.line,
+        column=fault.place.column,
+        remedy=fault.remedy,
     )

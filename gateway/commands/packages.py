@@ -103,8 +103,11 @@ def run_service_samples(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    """Run the samples of service packages: each must be judged, and mapped, exactly as it says."""
-    from gateway.checking import run_samples
+    """Run the samples of service packages: each must be judged, and mapped, exactly as it says, and each case become a
+    request that its targets take.
+    """
+    from adapters.registry import load_adapter
+    from gateway.checking import try_samples
 
     settings = settings_for(config)
     registry, packages = look(settings)
@@ -117,7 +120,7 @@ def run_service_samples(
         )
     chosen = [s for s in packages.services.values() if (s.name in names if names else s.inactive is None)]
     with open_checker(settings, registry) as checker:
-        results = [result for service in chosen for result in run_samples(service, checker)]
+        results = try_samples(packages, chosen, checker, load_adapter)
     if as_json:
         emit([{"service": r.service, "sample": r.sample, "ok": r.ok, "difference": r.difference} for r in results])
     else:

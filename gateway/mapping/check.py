@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from adapters.content import MARKER
-from gateway.mapping.conditions import Condition, OneOf, Present, leaves, other_paths
+from gateway.mapping.conditions import Condition, Every, Not, OneOf, Present, Some, leaves, other_paths
 from gateway.mapping.language import (
     Common,
     CompiledMapping,
@@ -25,7 +25,7 @@ from gateway.mapping.paths import Equals, Path, Step
 from gateway.mapping.problems import Place, Problems, did_you_mean
 from gateway.mapping.rules import Rule, RuleSet
 from gateway.mapping.shapes import SchemaModel, SchemaNode, makers, makes_list
-from xoev_schemas.findings import Finding, Text
+from xoev_schemas.findings import Finding, Severity, Text
 
 _SEARCH_DEPTH = 25
 _SEARCH_NODES = 20_000
@@ -63,26 +63,44 @@ def check_rules(rules: RuleSet, model: SchemaModel, schema: str) -> list[Finding
     return checker.problems.findings
 
 
-def certain_rules(mapping: CompiledMapping, model: SchemaModel) -> frozenset[Place]:
-    """Where the rules stand (`from`, `each`) that find something in every document that is valid by `model`."""
+def check_condition(condition: Condition, model: SchemaModel, schema: str) -> list[Finding]:
+    """Every path of a condition that stands for itself (a target's `when`) exists, and it can hold at all."""
+    checker = _Paths(model, schema)
+    checker.condition(condition, ((),), alone=True)
+    return checker.problems.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Finds:
+    """What the rules of a mapping (by where they stand) find in documents that are valid by a schema.
+
+    certain: rules (`from`, `each`) that find something in every one. values: the texts that a `from` can find, for
+    those where the schema lists them.
+    """
+
+    certain: frozenset[Place] = frozenset()
+    values: Mapping[Place, tuple[str, ...]] = field(default_factory=dict)
+
+
+def finds(mapping: CompiledMapping, model: SchemaModel) -> Finds:
     checker = _Paths(model, "")
     checker.template(mapping.root, ((),))
-    return frozenset(checker.certain)
+    return Finds(frozenset(checker.certain), checker.values)
 
 
 def check_shape(
     mapping: CompiledMapping,
     model: SchemaModel,
     schema: str,
-    certain: frozenset[Place] = frozenset(),
+    found: Finds | None = None,
     without: frozenset[str] = frozenset(),
 ) -> list[Finding]:
     """What the mapping makes fits `model`: no unknown member, no required one missing, no value that is not allowed.
 
-    certain: as `certain_rules` gives it for what the mapping reads.
+    found: as `finds` gives it for what the mapping reads.
     without: members of the top level that are filled elsewhere and may not be made here.
     """
-    checker = _Shapes(model, schema, certain)
+    checker = _Shapes(model, schema, found or Finds())
     for name in sorted(without & set(mapping.root.members)):
         text = Text(f"„{name}“ füllt das Gateway selbst.", f"the gateway itself fills '{name}'.")
         checker.problems.add(mapping.root.members[name].common.place, "mapping.reserved_member", text)
@@ -102,7 +120,7 @@ def follow(path: Path, start: tuple[tuple[str, ...], ...], model: SchemaModel) -
 
 def _step(step: Step, reached: Reached, model: SchemaModel) -> Reached:
     if step.axis == "self":
-        return reached
+        return reached if reached.nodes else replace(reached, nodes=_standing(reached.places, model))
     if step.axis == "parent":
         above = tuple(dict.fromkeys(place[:-1] for place in reached.places))
         return Reached(above, (), reached.repeated, reached.certain)
@@ -124,6 +142,13 @@ def _step(step: Step, reached: Reached, model: SchemaModel) -> Reached:
     certain = reached.certain and surely and step.axis == "child" and all(rule == 1 for rule in step.filters)
     places, nodes = tuple(place for place, _ in found), tuple(node for _, node in found)
     return Reached(places, nodes, reached.repeated or several, certain)
+
+
+def _standing(places: tuple[tuple[str, ...], ...], model: SchemaModel) -> tuple[SchemaNode, ...]:
+    """The leaves that a path begins at; none where there are groups among them: a rule may take those as a whole."""
+    around = [(place, model.children(place[:-1]) or {}) for place in places if place]
+    nodes = tuple(kids[place[-1]] for place, kids in around if place[-1] in kids)
+    return nodes if all(node.kind == "leaf" for node in nodes) else ()
 
 
 def _attribute(name: str, reached: Reached, model: SchemaModel) -> Reached:
@@ -163,6 +188,7 @@ class _Paths:
     def __init__(self, model: SchemaModel, schema: str) -> None:
         self.problems = Problems()
         self.certain: set[Place] = set()
+        self.values: dict[Place, tuple[str, ...]] = {}
         self._model = model
         self._schema = schema
 
@@ -190,28 +216,36 @@ class _Paths:
             if condition is not None:
                 self.condition(condition, start, one_value=True)
 
-    def condition(self, condition: Condition, start: tuple[tuple[str, ...], ...], *, one_value: bool = False) -> None:
-        """one_value: that of several values only the first would be looked at is worth a warning."""
+    def condition(
+        self,
+        condition: Condition,
+        start: tuple[tuple[str, ...], ...],
+        *,
+        one_value: bool = False,
+        alone: bool = False,
+    ) -> None:
+        """one_value: that of several values only the first would be looked at is worth a warning. alone: a comparison
+        that can never hold is an error.
+        """
         for leaf in leaves(condition):
             for path in (*leaf.paths, *other_paths(leaf)):
                 reached = self._reach(path, start, leaf.place)
                 if one_value and reached.repeated and not path.picks_one and not isinstance(leaf, Present):
                     self._several(path, leaf.place)
                 if isinstance(leaf, OneOf):
-                    self._never(leaf, reached)
+                    self._never(leaf, reached, alone=alone)
 
-    def _never(self, leaf: OneOf, reached: Reached) -> None:
+    def _never(self, leaf: OneOf, reached: Reached, *, alone: bool) -> None:
         """A value compared with that the schema does not have: a slip by which the condition never holds."""
-        if reached.unknown or not reached.nodes or not all(node.allowed for node in reached.nodes):
-            return
-        allowed = [value for node in reached.nodes for value in node.allowed]
-        for value in leaf.allowed:
-            if isinstance(value, str) and value not in allowed:
-                self._code_never(value, allowed, leaf.place)
+        allowed = _listed(reached)
+        never = [value for value in leaf.allowed if isinstance(value, str) and value not in allowed] if allowed else []
+        hopeless = alone and len(never) == len(leaf.allowed)
+        for value in never:
+            self._code_never(value, allowed, leaf.place, "error" if hopeless else "warning")
 
     def _read(self, rule: Read, start: tuple[tuple[str, ...], ...]) -> None:
         place = rule.common.place
-        allowed: list[str] = []
+        listed: list[tuple[str, ...]] = []
         for path in rule.paths:
             reached = self._reach(path, start, place)
             if reached.repeated and not path.picks_one:
@@ -219,9 +253,12 @@ class _Paths:
             groups = [node for node in reached.nodes if node.kind == "group"]
             if groups and len(groups) == len(reached.nodes) and rule.kind != "partial-date":
                 self._group(path, place, reached)
-            allowed += [value for node in reached.nodes for value in node.allowed]
+            listed.append(_listed(reached))
+        allowed = dict.fromkeys(value for values in listed for value in values) if all(listed) else {}
         if rule.codes is not None and allowed:
-            self._codes(rule, dict.fromkeys(allowed))
+            self._codes(rule, allowed)
+        elif rule.kind == "text" and allowed:
+            self.values[place] = tuple(allowed)
 
     def _reach(self, path: Path, start: tuple[tuple[str, ...], ...], place: Place) -> Reached:
         reached = follow(path, start, self._model)
@@ -264,7 +301,8 @@ class _Paths:
 
     def _codes(self, rule: Read, allowed: Mapping[str, None]) -> None:
         codes = rule.codes or {}
-        uncovered = [value for value in allowed if value not in codes]
+        # What is empty counts as absent, and what the rule's own condition shuts out does not come to the table.
+        uncovered = [v for v in allowed if v.strip() and v not in codes and _may_be(rule.common.when, rule, v)]
         if uncovered:
             shown = ", ".join(uncovered[:20])
             text = Text(
@@ -276,21 +314,45 @@ class _Paths:
             if code not in allowed:
                 self._code_never(code, allowed, rule.common.place)
 
-    def _code_never(self, code: str, allowed: Iterable[str], place: Place) -> None:
+    def _code_never(self, code: str, allowed: Iterable[str], place: Place, severity: Severity = "warning") -> None:
         text = Text(
             f"Den Code „{code}“ gibt es in {self._schema} an dieser Stelle nicht.",
             f"{self._schema} has no code '{code}' in this place.",
         )
-        remedy = did_you_mean(code, allowed)
-        self.problems.add(place, "mapping.code_never", text, remedy=remedy, severity="warning")
+        remedy, known = did_you_mean(code, allowed), ", ".join(sorted(allowed)[:40])
+        self.problems.add(
+            place, "mapping.code_never", text, remedy=remedy, found=code, allowed=known, severity=severity
+        )
+
+
+def _listed(reached: Reached) -> tuple[str, ...]:
+    """Every text that can stand there; empty where the schema does not list them all."""
+    if reached.unknown or not reached.nodes or not all(node.allowed for node in reached.nodes):
+        return ()
+    return tuple(value for node in reached.nodes for value in node.allowed)
+
+
+def _may_be(condition: Condition | None, rule: Read, value: str) -> bool:
+    """Can the rule's condition hold where its own path has this value? What it says of other paths is left open."""
+    match condition:
+        case OneOf(paths=rule.paths, allowed=allowed):
+            return value in allowed
+        case Not(OneOf(paths=rule.paths, allowed=allowed)):
+            return value not in allowed
+        case Every(parts):
+            return all(_may_be(part, rule, value) for part in parts)
+        case Some(parts):
+            return any(_may_be(part, rule, value) for part in parts)
+        case _:
+            return True
 
 
 class _Shapes:
-    def __init__(self, model: SchemaModel, schema: str, certain: frozenset[Place]) -> None:
+    def __init__(self, model: SchemaModel, schema: str, found: Finds) -> None:
         self.problems = Problems()
         self._model = model
         self._schema = schema
-        self._certain = certain
+        self._found = found
 
     def members(self, template: Object, path: tuple[str, ...], skip: frozenset[str] = frozenset()) -> None:
         known = self._model.children(path)
@@ -318,7 +380,7 @@ class _Shapes:
                     text = Text(f"„{dotted}“ nimmt einen einfachen Wert.", f"'{dotted}' takes a plain value.")
                     self.problems.add(made.common.place, "mapping.not_a_group", text)
                 self.members(made, path)
-            for value in _values(made) if node.allowed else ():
+            for value in self._values(made) if node.allowed else ():
                 if value not in node.allowed:
                     what = Text(f"Für „{dotted}“ den Wert", f"value of '{dotted}' like")
                     self.problems.unknown(made.common.place, "mapping.value_not_allowed", what, value, node.allowed)
@@ -354,14 +416,16 @@ class _Shapes:
             case List() | Concat() | First():
                 return any(self._is_certain(part) for part in children(template))
             case Each():
-                return common.place in self._certain and self._is_certain(template.make)
+                return common.place in self._found.certain and self._is_certain(template.make)
             case _:
-                return common.place in self._certain
+                return common.place in self._found.certain
 
-
-def _values(template: Template) -> Iterator[str]:
-    """The values a template can make as far as the file shows them."""
-    if isinstance(template, Const):
-        yield scalar_text(template.value)
-    if isinstance(template, Read) and template.codes is not None:
-        yield from (scalar_text(value) for value in template.codes.values() if not isinstance(value, dict))
+    def _values(self, template: Template) -> Iterator[str]:
+        """The values a template can make as far as the file, or the schema of what it reads, shows them."""
+        if isinstance(template, Const):
+            yield scalar_text(template.value)
+        elif isinstance(template, Read) and template.codes is not None:
+            yield from (scalar_text(value) for value in template.codes.values() if not isinstance(value, dict))
+        elif isinstance(template, Read):
+            listed = self._found.values.get(template.common.place, ())
+            yield from (v for v in listed if v.strip() and _may_be(template.common.when, template, v))

@@ -40,6 +40,7 @@ class Problems:
         text: Text,
         *,
         remedy: Text | None = None,
+        found: str | None = None,
         allowed: str | None = None,
         severity: Severity = "error",
     ) -> None:
@@ -51,6 +52,7 @@ class Problems:
             path=str(place.file),
             line=place.line,
             column=place.column,
+            found=found,
             allowed=allowed,
             remedy=remedy or remedy_for(code),
         )

@@ -14,8 +14,13 @@ from gateway.mapping.problems import Place
 from xoev_schemas.findings import Finding, Severity, Text, mask
 from xoev_schemas.places import Names, Places
 
+RULE = "service.rule"
+"""Code of what breaks a rule."""
 MOST = 100
 """Findings of one rule that are listed; that there are more is said."""
+
+_DOT = " · "
+"""Between package, rule and basis in a finding's source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def rule_findings(rules: RuleSet, root: Node, package: str, names: Names) -> Ite
     """
     places = Places(root.element, names) if isinstance(root, XmlNode) else None
     for rule in rules.rules:
-        source = " · ".join(part for part in (package, rule.id, rule.source or ", ".join(rule.covers)) if part)
+        source = _DOT.join(part for part in (package, rule.id, rule.source or ", ".join(rule.covers)) if part)
         broken = rule.broken(root)
         for node in islice(broken, MOST):
             yield _finding(rule, node, source, names, places)
@@ -78,12 +83,17 @@ def rule_findings(rules: RuleSet, root: Node, package: str, names: Names) -> Ite
             yield _more(rule, source)
 
 
+def rule_of(finding: Finding) -> str:
+    """The id of the rule that a finding with the code `RULE` is about."""
+    return (finding.source or "").split(_DOT)[1]
+
+
 def _finding(rule: Rule, node: Node, source: str, names: Names, places: Places | None) -> Finding:
     there, allowed = blamed(rule.require, node)
     text = there.text() if not there.names() else ""
     element = there if isinstance(there, XmlNode) else there.parent
     return Finding(
-        "service.rule",
+        RULE,
         rule.severity,
         "service",
         rule.text,

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from adapters.base import FieldSpec
-from gateway.mapping.language import Attachments, Each, First, List, Object, Read, Template
+from gateway.mapping.language import Attachments, Const, Each, First, List, Object, Read, Template
+from gateway.mapping.nodes import scalar_text
+from gateway.mapping.problems import Place
 from xoev_schemas.model import json_model
 
 
@@ -44,32 +46,74 @@ class Shape:
 
 
 class CaseModel:
-    """The case of one service: the published schema, and below `data` what the package says or, failing that, makes."""
+    """The case of one service: the published schema, and below `data` what the package says or, failing that, makes.
 
-    def __init__(self, case_schema: Mapping[str, Any], data: SchemaModel) -> None:
+    data: None = the package does not say. made: what its mappings make; where the schemas list no values, those that
+    can be made are the ones that can come.
+    """
+
+    def __init__(self, case_schema: Mapping[str, Any], data: SchemaModel | None, made: TemplateModel) -> None:
         self._case = json_model(case_schema)
         self._data = data
+        self._made = made
 
     def children(self, path: tuple[str, ...]) -> Mapping[str, SchemaNode] | None:
-        return self._data.children(path[1:]) if path[:1] == ("data",) else self._case.children(path)
+        made = self._made.children(path)
+        said: Mapping[str, SchemaNode] | None
+        if path[:1] != ("data",):
+            said = self._case.children(path)
+        else:
+            said = self._data.children(path[1:]) if self._data is not None else made
+        if said is None or not made:
+            return said
+        return {name: _narrowed(node, made.get(name)) for name, node in said.items()}
 
 
 class TemplateModel:
-    """What templates make, as a schema: for packages that do not describe their `data`."""
+    """What templates make, as a schema. values: by the place of a rule, the texts it can find (`check.finds`)."""
 
-    def __init__(self, templates: Iterable[Template]) -> None:
+    def __init__(self, templates: Iterable[Template], values: Mapping[Place, tuple[str, ...]]) -> None:
         self._templates = tuple(templates)
+        self._values = values
 
     def children(self, path: tuple[str, ...]) -> Mapping[str, SchemaNode] | None:
         current = [made for template in self._templates for made in makers(template)]
         for name in path:
             members = [t.members[name] for t in current if isinstance(t, Object) and name in t.members]
             current = [made for member in members for made in makers(member)]
-        shapes: dict[str, SchemaNode] = {}
+        found: dict[str, list[Template]] = {}
         for template in current:
-            if isinstance(template, Object):
-                shapes.update({name: _made_shape(name, member) for name, member in template.members.items()})
+            for name, member in template.members.items() if isinstance(template, Object) else ():
+                found.setdefault(name, []).append(member)
+        shapes: dict[str, SchemaNode] = {name: self._shape(name, made) for name, made in found.items()}
         return shapes if shapes else None if _makes_unknown(current) else {}
+
+    def _shape(self, name: str, made: list[Template]) -> Shape:
+        """One member, as several mappings (one for each schema accepted) make it."""
+        group = any(isinstance(one, Object) for template in made for one in makers(template))
+        most = None if any(makes_list(template) for template in made) else 1
+        return Shape(name, 0, most, "group" if group else "leaf", self._texts(made))
+
+    def _texts(self, made: Iterable[Template]) -> tuple[str, ...]:
+        """Every text that can come of it; empty where they are not all known."""
+        texts: dict[str, None] = {}
+        for one in (one for template in made for one in (template, *makers(template))):
+            if one.common.default is not None:
+                texts[scalar_text(one.common.default)] = None
+        for one in (one for template in made for one in makers(template)):
+            own = self._own_texts(one)
+            if not own:
+                return ()
+            texts.update(dict.fromkeys(own))
+        return tuple(texts)
+
+    def _own_texts(self, template: Template) -> tuple[str, ...]:
+        if isinstance(template, Const):
+            return (scalar_text(template.value),)
+        if isinstance(template, Read) and template.codes is not None:
+            values = template.codes.values()
+            return () if any(isinstance(v, dict | list) for v in values) else tuple(map(scalar_text, values))
+        return self._values.get(template.common.place, ()) if isinstance(template, Read) else ()
 
 
 class FieldsModel:
@@ -109,9 +153,10 @@ def makes_list(template: Template) -> bool:
     return isinstance(template, List | Each | Attachments)
 
 
-def _made_shape(name: str, template: Template) -> Shape:
-    group = any(isinstance(made, Object) for made in makers(template))
-    return Shape(name, 0, None if makes_list(template) else 1, "group" if group else "leaf")
+def _narrowed(node: SchemaNode, made: SchemaNode | None) -> SchemaNode:
+    if node.allowed or made is None or not made.allowed:
+        return node
+    return Shape(node.name, node.min, node.max, node.kind, made.allowed)
 
 
 def _makes_unknown(templates: Iterable[Template]) -> bool:

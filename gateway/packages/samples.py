@@ -1,13 +1,14 @@
 """Samples of a service package: `samples/NAME/` holds a message and what must become of it.
 
 `data.xml` or `data.json` · `metadata.json` (optional, names attachments) · `case.json` (the case without the gateway's
-own members) · `expect.yaml` (optional: `outcome: accepted | rejected | clarify`, `codes: […]` of all errors).
+own members) · `expect.yaml` (optional: `outcome: accepted | rejected | clarify`, `codes: […]` of all errors; a broken
+rule of the service as `service.rule`, or more exactly as `service.rule:ID`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,10 +18,12 @@ from pydantic import BaseModel, ConfigDict
 
 from gateway.case import CASE_SCHEMA_VERSION
 from gateway.mapping.problems import Place, Problems
+from gateway.mapping.rules import RULE, rule_of
 from gateway.mapping.yaml_nodes import find, read_yaml
 from gateway.packages.forms import read_form
 from gateway.packages.model import Accepts, Service
 from gateway.packages.ruling import judged_by_service
+from gateway.packages.trials import Fault, Trial, sample_attachments
 from gateway.services import map_case
 from xoev_schemas.documents import Document, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
@@ -39,42 +42,37 @@ class ExpectForm(BaseModel):
     codes: list[str] = []
 
 
-_DEFAULT_REMEDY = Text("Berichtigen Sie die Zuordnung oder das Beispiel.", "Correct the mapping, or the sample.")
 _SHOWN = 10
 """Differences of one case that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """What came out otherwise than a sample says, and where it says so. Samples hold made-up data: it may be shown."""
-
-    text: Text
-    place: Place
-    remedy: Text = _DEFAULT_REMEDY
-
-
-@dataclass(frozen=True, slots=True)
 class SampleResult:
-    """fault: None = as expected."""
+    """faults: none = as expected, and every target of the service that wants the case gets a request it takes."""
 
     service: str
     sample: str
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
 
     @property
     def ok(self) -> bool:
-        return self.fault is None
+        return not self.faults
 
     @property
     def difference(self) -> str:
-        """The fault in English; empty if there is none."""
-        return self.fault.text.en if self.fault else ""
+        """The faults in English; empty if there is none."""
+        return " ".join(fault.text.en for fault in self.faults)
 
 
-def run_samples(service: Service, checker: Checker) -> list[SampleResult]:
-    """Judge and map every sample of an active service, as REST intake would."""
+def run_samples(service: Service, checker: Checker, trials: Sequence[Trial] = ()) -> list[SampleResult]:
+    """Judge and map every sample of an active service, as REST intake would. trials: its targets, for which the
+    request is made of every case that comes out as it should.
+    """
     folders = sorted(folder for folder in (service.folder / "samples").glob("*") if folder.is_dir())
-    return [SampleResult(service.name, folder.name, _fault(service, checker, folder)) for folder in folders]
+    return [
+        SampleResult(service.name, folder.name, _faults(service, checker, _Sample(folder), trials))
+        for folder in folders
+    ]
 
 
 def sample_envelope(
@@ -103,23 +101,28 @@ def sample_envelope(
     }
 
 
-def _fault(service: Service, checker: Checker, folder: Path) -> Fault | None:
+def _faults(service: Service, checker: Checker, sample: _Sample, trials: Sequence[Trial]) -> tuple[Fault, ...]:
     try:
-        return _judge(service, checker, _Sample(folder))
-    except _Unusable as error:
-        return error.fault
+        case = _case(service, checker, sample)
+    except _Otherwise as error:
+        return (error.fault,)
+    if case is None:
+        return ()
+    attachments = sample_attachments(sample.folder, case["attachments"])
+    return tuple(fault for trial in trials for fault in trial.faults(service, case, attachments))
 
 
-class _Unusable(Exception):
-    """The sample itself is not complete or not readable."""
+class _Otherwise(Exception):
+    """The sample does not come out as it says, or is itself not complete or not readable."""
 
-    def __init__(self, place: Place, de: str, en: str, remedy: Text = _DEFAULT_REMEDY) -> None:
+    def __init__(self, place: Place, de: str, en: str, remedy: Text | None = None) -> None:
         super().__init__(en)
-        self.fault = Fault(Text(de, en), place, remedy)
+        text = Text(de, en)
+        self.fault = Fault(text, place, remedy) if remedy else Fault(text, place)
 
 
 class _Sample:
-    """The files of one sample. Every reader raises _Unusable."""
+    """The files of one sample. Every reader raises _Otherwise."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -132,7 +135,7 @@ class _Sample:
             if (self.folder / name).is_file():
                 return (self.folder / name).read_bytes(), f"application/{name.rpartition('.')[2]}"
         remedy = Text("Legen Sie data.xml oder data.json an.", "Add data.xml or data.json.")
-        raise _Unusable(Place(self.folder), "Die Daten fehlen.", "there is no data.xml or data.json.", remedy)
+        raise _Otherwise(Place(self.folder), "Die Daten fehlen.", "there is no data.xml or data.json.", remedy)
 
     def expected(self) -> ExpectForm:
         if not self.expect_file.is_file():
@@ -142,7 +145,7 @@ class _Sample:
         form = read_form(ExpectForm, node, problems) if node is not None else None
         if form is None:
             first = problems.findings[0]
-            raise _Unusable(Place(self.expect_file, first.line), first.text.de, first.text.en, first.remedy)
+            raise _Otherwise(Place(self.expect_file, first.line), first.text.de, first.text.en, first.remedy)
         return form
 
     def case(self) -> dict[str, Any]:
@@ -150,7 +153,7 @@ class _Sample:
             remedy = Text(
                 "Legen Sie sie an: `gateway map DATEI` zeigt den Fall.", "Add it: `gateway map FILE` shows the case."
             )
-            raise _Unusable(Place(self.case_file), "case.json fehlt.", "there is no case.json.", remedy)
+            raise _Otherwise(Place(self.case_file), "case.json fehlt.", "there is no case.json.", remedy)
         return self._object(self.case_file)
 
     def attachments(self) -> list[dict[str, Any]]:
@@ -162,11 +165,11 @@ class _Sample:
             announced = self._object(file).get("contentStructure", {}).get("attachments", [])
             return [_attachment(self.folder, attachment) for attachment in announced]
         except (AttributeError, KeyError, TypeError):
-            raise _Unusable(
+            raise _Otherwise(
                 Place(file), "Eine Anlage ist unvollständig beschrieben.", "an attachment is not described completely."
             ) from None
         except OSError:
-            raise _Unusable(
+            raise _Otherwise(
                 Place(file), "Eine angekündigte Anlage fehlt.", "an attachment that it announces is not there."
             ) from None
 
@@ -175,37 +178,39 @@ class _Sample:
             value = json.loads(file.read_bytes())
         except ValueError as error:
             line = error.lineno if isinstance(error, json.JSONDecodeError) else None
-            raise _Unusable(Place(file, line), f"{file.name} ist kein JSON.", f"{file.name} is not JSON.") from None
+            raise _Otherwise(Place(file, line), f"{file.name} ist kein JSON.", f"{file.name} is not JSON.") from None
         if not isinstance(value, dict):
-            raise _Unusable(Place(file, 1), f"{file.name} ist kein JSON-Objekt.", f"{file.name} is not a JSON object.")
+            raise _Otherwise(Place(file, 1), f"{file.name} ist kein JSON-Objekt.", f"{file.name} is not a JSON object.")
         return value
 
 
-def _judge(service: Service, checker: Checker, sample: _Sample) -> Fault | None:
+def _case(service: Service, checker: Checker, sample: _Sample) -> dict[str, Any] | None:
+    """The case that the sample makes; None where it is not accepted, as expected. Raises _Otherwise."""
     data, media_type = sample.data()
     expected = sample.expected()
     try:
         document = parse(data, media_type)
     except Unreadable as error:
-        return _judged(sample, expected, "rejected", error.findings)
+        _hold(sample, expected, "rejected", error.findings)
+        return None
     found = _accepting(service, checker.registry, document)
     if found is None:
         de, en = "Die Leistung nimmt kein Schema an, das dazu passt.", "the service accepts no schema that fits it."
-        return Fault(Text(de, en), Place(sample.folder))
+        raise _Otherwise(Place(sample.folder), de, en)
     accepts, ref = found
     judgement = checker.check(data, media_type, ref)
     if judgement.valid is None:
         form = media_type.rpartition("/")[2].upper()
         de, en = f"{accepts.schema} ist für {form} nicht installiert.", f"{accepts.schema} is not installed for {form}."
         remedy = Text("Spielen Sie das Schema ein: gateway schemas import PFAD.", "Run: gateway schemas import PATH.")
-        return Fault(Text(de, en), Place(sample.folder), remedy)
+        raise _Otherwise(Place(sample.folder), de, en, remedy)
     # What a package says of its samples holds wherever it is installed.
     judgement = judged_by_service(service, accepts, checker, data, media_type, judgement, stage="test")
     errors = [finding for finding in judgement.findings if finding.severity == "error"]
     outcome = _outcome(service) if errors else "accepted"
-    fault = _judged(sample, expected, outcome, errors)
-    if fault or outcome != "accepted":
-        return fault
+    _hold(sample, expected, outcome, errors)
+    if outcome != "accepted":
+        return None
     return _mapped(service, accepts, document, sample_envelope(service, ref, sample.attachments()), sample)
 
 
@@ -214,23 +219,30 @@ def _outcome(service: Service) -> Outcome:
     return outcomes[service.on_invalid["rest"]]
 
 
-def _judged(sample: _Sample, expected: ExpectForm, outcome: Outcome, errors: list[Finding]) -> Fault | None:
-    codes, wanted = sorted({finding.code for finding in errors}), sorted(set(expected.codes))
+def _hold(sample: _Sample, expected: ExpectForm, outcome: Outcome, errors: list[Finding]) -> None:
+    """What was found against what was expected. Raises _Otherwise."""
+    wanted = sorted(set(expected.codes))
+    codes = sorted({_named(finding, wanted) for finding in errors})
     if outcome != expected.outcome:
         told = ", ".join(codes)
-        return _otherwise(sample, expected.outcome, f"{outcome} ({told})" if told else outcome)
+        raise _otherwise(sample, expected.outcome, f"{outcome} ({told})" if told else outcome)
     if codes != wanted:
-        return _otherwise(sample, ", ".join(wanted) or "[]", ", ".join(codes) or "[]")
-    return None
+        raise _otherwise(sample, ", ".join(wanted) or "[]", ", ".join(codes) or "[]")
 
 
-def _otherwise(sample: _Sample, wanted: str, got: str) -> Fault:
+def _named(finding: Finding, wanted: Sequence[str]) -> str:
+    """The code; of a rule of the service with its id, unless the sample is content with any rule."""
+    if finding.code != RULE or RULE in wanted:
+        return finding.code
+    return f"{RULE}:{rule_of(finding)}"
+
+
+def _otherwise(sample: _Sample, wanted: str, got: str) -> _Otherwise:
     by_file = sample.expect_file.is_file()
-    text = Text(
-        f"erwartet: {wanted} ({'expect.yaml' if by_file else 'ohne expect.yaml'}), tatsächlich: {got} (die Prüfung).",
-        f"expected {wanted} ({'expect.yaml' if by_file else 'no expect.yaml'}), got {got} (the check).",
-    )
-    return Fault(text, Place(sample.expect_file, 1) if by_file else Place(sample.folder))
+    place = Place(sample.expect_file, 1) if by_file else Place(sample.folder)
+    de = f"erwartet: {wanted} ({'expect.yaml' if by_file else 'ohne expect.yaml'}), tatsächlich: {got} (die Prüfung)."
+    en = f"expected {wanted} ({'expect.yaml' if by_file else 'no expect.yaml'}), got {got} (the check)."
+    return _Otherwise(place, de, en)
 
 
 def _accepting(service: Service, registry: Registry, document: Document) -> tuple[Accepts, SchemaRef] | None:
@@ -246,20 +258,21 @@ def _accepting(service: Service, registry: Registry, document: Document) -> tupl
 
 def _mapped(
     service: Service, accepts: Accepts, document: Document, envelope: Mapping[str, Any], sample: _Sample
-) -> Fault | None:
+) -> dict[str, Any]:
+    """The case. Raises _Otherwise when there is none, or another than the sample says."""
     made = map_case(service, accepts, document, envelope)
     if made.value is None:
         told = [(f"{f.path}: {f.text.de}", f"{f.path}: {f.text.en}") for f in made.findings[:_SHOWN]]
-        text = Text("; ".join(de for de, _ in told), "; ".join(en for _, en in told))
-        return Fault(text, Place(service.folder / accepts.mapping, made.findings[0].line))
+        place = Place(service.folder / accepts.mapping, made.findings[0].line)
+        raise _Otherwise(place, "; ".join(de for de, _ in told), "; ".join(en for _, en in told))
     got = {name: value for name, value in made.value.items() if name not in envelope}
     differences = list(islice(_differences(sample.case(), got, ()), _SHOWN))
-    if not differences:
-        return None
-    text = Text("; ".join(d.text.de for d in differences), "; ".join(d.text.en for d in differences))
-    # JSON is YAML: the reader with positions finds the line.
-    node = read_yaml(sample.case_file, Problems())
-    return Fault(text, find(node, differences[0].path) if node else Place(sample.case_file))
+    if differences:
+        # JSON is YAML: the reader with positions finds the line.
+        node = read_yaml(sample.case_file, Problems())
+        place = find(node, differences[0].path) if node else Place(sample.case_file)
+        raise _Otherwise(place, "; ".join(d.text.de for d in differences), "; ".join(d.text.en for d in differences))
+    return made.value
 
 
 def _attachment(folder: Path, announced: Mapping[str, Any]) -> dict[str, Any]:

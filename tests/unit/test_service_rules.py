@@ -137,6 +137,9 @@ class Nothing:
     def required_fields(self) -> None:
         return None
 
+    def close(self) -> None:
+        pass
+
 
 def load_adapter(name: str) -> Any:
     return Nothing
@@ -284,12 +287,17 @@ def test_a_file_of_rules_that_is_not_there_is_told_with_the_nearest(town: Town) 
 def test_samples_prove_rules(town: Town) -> None:
     town.write("services/abholung/samples/zu-viele/data.xml", MESSAGE)
     town.write("services/abholung/samples/zu-viele/expect.yaml", "outcome: rejected\ncodes: [service.rule]")
+    for name, rule in (("diese", "not-too-many"), ("andere", "another")):
+        town.write(f"services/abholung/samples/{name}/data.xml", MESSAGE)
+        town.write(f"services/abholung/samples/{name}/expect.yaml", f"outcome: rejected\ncodes: [service.rule:{rule}]")
     town.write("services/abholung/samples/unerwartet/data.xml", MESSAGE)
 
     results = {r.sample: r for r in run_samples(town.load().services["abholung"], checker_of(town.registry))}
 
     assert results["zu-viele"].ok
-    assert "got rejected (service.rule)" in results["unerwartet"].difference
+    assert results["diese"].ok
+    assert "expected service.rule:another (expect.yaml), got service.rule:not-too-many" in results["andere"].difference
+    assert "got rejected (service.rule:not-too-many)" in results["unerwartet"].difference
 
 
 # --- FIM -----------------------------------------------------------------------------------------------------------

@@ -97,6 +97,9 @@ class Paper:
             FieldSpec("Vorgang.Bemerkung", False, "string"),
         ]
 
+    def close(self) -> None:
+        pass
+
 
 def load_adapter(name: str) -> Any:
     if name != "paper":
