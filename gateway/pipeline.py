@@ -31,7 +31,7 @@ from adapters.base import (
 from gateway import case
 from gateway.attachments.findings import UNSAFE
 from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
-from gateway.delivery.ladder import again
+from gateway.delivery.ladder import again, next_question
 from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
@@ -55,9 +55,6 @@ WORKER_DIED = "worker.died"
 
 PROBE_AGAIN = timedelta(seconds=60)
 """A target that cannot be asked now whether an attempt arrived is asked again after this long."""
-
-QUESTIONS_THIN_OUT = 20
-"""What a target works on is asked for after a twentieth of the time it took so far: 3 days are some 200 questions."""
 
 
 # ------------------------------------------------------------------------------------------- accept: portal → kept
@@ -341,11 +338,8 @@ def follow(gateway: Gateway, delivery: Delivery, target: Target, number: int) ->
 
 
 def _next_question(gateway: Gateway, delivery: Delivery, error: InProgress) -> datetime:
-    """When the target wants to be asked; where it does not say, ever less often: what took an hour may take another."""
     now = gateway.clock()
-    if error.ask_after is not None:
-        return now + timedelta(seconds=error.ask_after)
-    return now + max(gateway.probe_after, (now - delivery.first_due) / QUESTIONS_THIN_OUT)
+    return next_question(first_due=delivery.first_due, now=now, asked=error.ask_after, least=gateway.probe_after)
 
 
 def _ask_later(

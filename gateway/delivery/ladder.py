@@ -18,6 +18,9 @@ from queues.topology import RUNGS
 LONGEST_RETRY_AFTER = 24 * 3600.0
 """A target may ask for a pause; not for one that nobody would notice."""
 
+QUESTIONS_THIN_OUT = 20
+"""What a target works on is asked for after a twentieth of the time it took so far: 3 days are some 200 questions."""
+
 JITTER = 0.2
 """Database delays are drawn from delay × (1 ± JITTER), so that an outage does not come back as a wave."""
 
@@ -42,6 +45,16 @@ def again(
     if due > first_due + timedelta(seconds=policy.give_up_after):
         return expired(attempts, error.failure, error.code, error.detail)
     return Wait(due, "retry", rung, error.failure, error.code, error.detail, possible_repeat)
+
+
+def next_question(*, first_due: datetime, now: datetime, asked: float | None, least: timedelta) -> datetime:
+    """When to ask again a target that works on a case. asked: the seconds that it wants, or None.
+
+    Where it does not say, ever less often: what took an hour may take another. least: between two questions.
+    """
+    if asked is not None:
+        return now + timedelta(seconds=min(max(asked, 1.0), LONGEST_RETRY_AFTER))
+    return now + max(least, (now - first_due) / QUESTIONS_THIN_OUT)
 
 
 def _delay(
