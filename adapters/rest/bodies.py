@@ -47,7 +47,8 @@ def write(
     whole = content.fill(body, request.attachments, _base64)
     _check(operation, whole)
     if kind == "xml":
-        return Message(path, f"{media_type}; charset=utf-8", to_xml(operation, whole))
+        charset = "" if "charset=" in str(media_type).lower() else "; charset=utf-8"
+        return Message(path, f"{media_type}{charset}", to_xml(operation, whole))
     if kind == "form":
         return Message(path, str(media_type), urlencode(list(_pairs(operation, whole))).encode())
     return Message(path, media_type or JSON, _json(whole))
