@@ -63,7 +63,11 @@ def codelist_findings(
 _Use = tuple[str | None, str | None, str | None]  # listURI, listVersionID, code
 
 
-def _suspects(root: etree._Element, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> list[etree._Element]:
+_Suspect = tuple[etree._Element, _Key]
+"""An element `code`, and which list it names."""
+
+
+def _suspects(root: etree._Element, lists: CodeLists, enumerated: Mapping[_Key, CodeList]) -> list[_Suspect]:
     """The elements `code` (always unqualified: XÖV Code 1.0) that are not plainly in their list.
 
     Nearly every code of nearly every message is, so collecting what is used, once each, is all that most messages pay.
@@ -74,7 +78,10 @@ def _suspects(root: etree._Element, lists: CodeLists, enumerated: Mapping[_Key, 
         if (holder := code.getparent()) is not None
     }
     wrong = {use for use in used if not _is_plain(use, lists, enumerated)}
-    return [code for code in root.iterdescendants("code") if _use(code) in wrong] if wrong else []
+    if not wrong:
+        return []
+    keys = {use: (token(str(use[0])), token(str(use[1]))) for use in wrong}
+    return [(code, keys[use]) for code in root.iterdescendants("code") if (use := _use(code)) in wrong]
 
 
 def _use(code: etree._Element) -> _Use:
@@ -107,12 +114,11 @@ class _Check:
         self._enumerated = enumerated
         self._suggestions: dict[_Key, tuple[list[str], str | None]] = {}
 
-    def findings(self, suspects: list[etree._Element], judged: set[str]) -> list[Finding]:
+    def findings(self, suspects: list[_Suspect], judged: set[str]) -> list[Finding]:
         wrong: list[tuple[etree._Element, CodeList | None]] = []
         unchecked: dict[_Key, int] = {}
         resolved: dict[_Key, CodeList | None] = {}
-        for code in suspects:
-            key = _key(_holder(code))
+        for code, key in suspects:
             if key not in resolved:
                 resolved[key] = _resolved(key, self._lists, self._enumerated)
             known = resolved[key]
