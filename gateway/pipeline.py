@@ -277,10 +277,10 @@ def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number:
     elif target.has_probe:
         outcome = probe(gateway, delivery, target)
     elif target.repeatable:
-        failed = OutcomeUnknown("outcome.unknown")
+        failed = OutcomeUnknown(_code_of(gateway, delivery, number))
         outcome = again(target.retry, failed, **_round(gateway, delivery), possible_repeat=True)
     else:
-        outcome = dead(OutcomeUnknown("outcome.unknown"))
+        outcome = dead(OutcomeUnknown(_code_of(gateway, delivery, number)))
     if isinstance(outcome, Wait) and (deaths := _deaths(gateway, delivery)) >= DEATHS_BEFORE_POISON:
         outcome = poison(deaths)  # another repeat would take the next worker with it, and bystanders' attempts
     if isinstance(outcome, AskLater):
@@ -447,6 +447,12 @@ def _attachments(gateway: Gateway, submission: Submission, wanted: Iterable[str]
 
 def delivered(receipt: Receipt) -> Delivered:
     return Delivered(dict(receipt.references), receipt.evidence, receipt.evidence_type, receipt.already_there)
+
+
+def _code_of(gateway: Gateway, delivery: Delivery, number: int) -> str:
+    """Why the outcome of an attempt is unknown."""
+    made = (a.code for a in gateway.store.attempts(delivery.delivery_id) if a.number == number)
+    return next(made, None) or "outcome.unknown"
 
 
 def _deaths(gateway: Gateway, delivery: Delivery) -> int:

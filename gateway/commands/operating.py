@@ -18,6 +18,7 @@ from gateway.commands.operators import (
     Service,
     Target,
     actor,
+    cut,
     language,
     open_store,
     require_id,
@@ -59,7 +60,8 @@ def list_dead(
     with open_store(settings) as store:
         require_known(store, settings, target=target, service=service)
         wanted = None if state == "all" else state
-        letters = store.dead_letters(target=target, service=service, failure=failure, state=wanted, limit=limit)
+        letters = store.dead_letters(target=target, service=service, failure=failure, state=wanted, limit=limit + 1)
+    letters = cut(letters, limit)
     if as_json:
         emit([letter_document(letter) for letter in letters])
         return
@@ -72,26 +74,48 @@ def list_dead(
 @dead.command("show")
 def show_dead(
     delivery: Annotated[str, typer.Argument(help="Delivery id, or submission id of one to be clarified.")],
+    answer: Annotated[
+        bool, typer.Option("--answer", help="Also what the target said. It may quote the application: needs --reason.")
+    ] = False,
+    reason: Reason = "",
     config: Config = None,
     lang: Lang = None,
     as_json: Json = False,
 ) -> None:
-    """One dead letter: what, why, every attempt, and what it takes to mend it. No content."""
+    """One dead letter: what, why, every attempt, and what it takes to mend it. No content, unless asked for."""
     settings = settings_for(config)
+    if answer:
+        require_reason(reason)
     with open_store(settings) as store:
         letter = _one(store, delivery)
         if letter is None:
             raise NotFound(f"there is no dead letter for {delivery}", remedy=f"See: {program()} dead list")
         view = store.view(letter.submission_id, events=True) if letter.submission_id else None
         attempts = store.attempts(letter.delivery_id) if letter.delivery_id else []
+        answers = _answers(store, letter, reason) if answer else None
     _, packages = look(settings)
     target = packages.targets.get(letter.target or "")
     where = address(target) if target else None
     events = events_of(letter, view)
     if as_json:
-        emit(show_document(letter, where, attempts, events, view))
+        told = show_document(letter, where, attempts, events, view)
+        emit(told if answers is None else {**told, "answers": answers})
     else:
         print_letter(letter, where, attempts, events, language(lang))
+        for one in answers or ():
+            out.print(f"--- {one['attempt']}", style="bold", markup=False)
+            out.print(one["text"], markup=False, highlight=False)
+        if answers == []:
+            say("The target said nothing that was kept.")
+
+
+def _answers(store: Store, letter: DeadLetter, reason: str) -> list[dict[str, str]]:
+    """What the target said; who looked and why goes into the record first."""
+    if not letter.submission_id or not letter.delivery_id:
+        return []
+    store.record_access(letter.submission_id, actor=actor(), what="answer", reason=reason).result()
+    told = store.answers(letter.submission_id, letter.delivery_id)
+    return [{"attempt": name.partition(f":{letter.delivery_id}")[0], "text": text} for name, text in told]
 
 
 @dead.command("redrive")

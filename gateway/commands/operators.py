@@ -8,17 +8,20 @@ import os
 import uuid
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
 from gateway.commands.opening import look, no_installation
+from gateway.commands.output import say
 from gateway.errors import GatewayError
 from gateway.mapping.problems import nearest
 from gateway.settings import Settings
 from gateway.store import KeyRing, Store
 from gateway.wiring import utc_now
 from xoev_schemas.findings import Text
+
+_Found = TypeVar("_Found")
 
 Target = Annotated[str | None, typer.Option(help="Only this target.")]
 Service = Annotated[str | None, typer.Option(help="Only this service.")]
@@ -83,6 +86,13 @@ def require_reason(reason: str) -> None:
             code="no_reason",
             remedy="Say why with --reason: it stands in the record of every application concerned.",
         )
+
+
+def cut(found: list[_Found], limit: int) -> list[_Found]:
+    """At most `limit`; where one more was found, that is said."""
+    if len(found) > limit:
+        say(f"There are more than these {limit}: --limit {limit * 10} shows more, --target or --service fewer.")
+    return found[:limit]
 
 
 def actor() -> str:

@@ -22,6 +22,7 @@ from gateway.commands.operators import (
     Limit,
     Service,
     Target,
+    cut,
     language,
     minute,
     moment,
@@ -83,8 +84,9 @@ def list_deliveries(
     settings = settings_for(config)
     with open_store(settings) as store:
         require_known(store, settings, target=target, service=service)
-        found = store.deliveries(chosen, target=target, service=service, limit=limit)
+        found = store.deliveries(chosen, target=target, service=service, limit=limit + 1)
         circuits = {name: Circuit.from_dict(state) for name, state in store.circuits().items()}
+    found = cut(found, limit)
     _, packages = look(settings)
     if as_json:
         emit([delivery_document(d, circuits.get(d.target, Circuit()), packages.targets.get(d.target)) for d in found])

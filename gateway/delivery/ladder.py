@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from adapters.base import DeliveryError, Retryable
 from gateway.delivery import Dead, Wait
-from gateway.delivery.verdicts import expired
+from gateway.delivery.verdicts import dead, expired
 from gateway.packages.model import RetryPolicy
 from queues.topology import RUNGS
 
@@ -43,6 +43,8 @@ def again(
     delay, rung = _delay(policy, attempts, asked, draw)
     due = now + timedelta(seconds=delay)
     if due > first_due + timedelta(seconds=policy.give_up_after):
+        if error.failure == "unknown_outcome":
+            return dead(error)  # that time is over does not make it known: a person has to ask
         return expired(attempts, error.failure, error.code, error.detail)
     return Wait(due, "retry", rung, error.failure, error.code, error.detail, possible_repeat)
 

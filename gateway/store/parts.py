@@ -32,6 +32,11 @@ _KEY = select(t.content_key).where(t.content_key.c.submission_id == bindparam("i
 _PART = select(t.content_part).where(
     t.content_part.c.submission_id == bindparam("id"), t.content_part.c.name == bindparam("name")
 )
+_ANSWERS = (
+    select(t.content_part)
+    .where(t.content_part.c.submission_id == bindparam("id"), t.content_part.c.name.like(bindparam("like")))
+    .order_by(t.content_part.c.number)
+)
 _CHUNK = select(t.content_chunk.c.data).where(
     t.content_chunk.c.submission_id == bindparam("id"),
     t.content_chunk.c.part == bindparam("part"),
@@ -91,6 +96,17 @@ def open_part(session: Session, keys: KeyRing, submission_id: str, name: str) ->
     if row is None:
         raise NotFound("there is no such part")
     return OpenPart(cipher, row._asdict())
+
+
+def answers(session: Session, keys: KeyRing, submission_id: str, delivery_id: str) -> list[tuple[str, str]]:
+    """What a target said to a delivery's attempts: (name of the part, text), in the order in which it came.
+
+    Raises like open_cipher.
+    """
+    cipher = open_cipher(session, keys, submission_id)
+    rows = session.rows(_ANSWERS, {"id": submission_id, "like": f"%:{delivery_id}:%detail"})
+    opened = (OpenPart(cipher, row._asdict()) for row in rows)
+    return [(part.row["name"], b"".join(part.read(session)).decode("utf-8", "replace")) for part in opened]
 
 
 def add_part(tx: Transaction, submission_id: str, name: str, media_type: str, data: bytes) -> None:

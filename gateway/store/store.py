@@ -464,6 +464,14 @@ class Store:
 
     # -- keeping and proof
 
+    def answers(self, submission_id: str, delivery_id: str) -> list[tuple[str, str]]:
+        """What a target said to a delivery's attempts, (name, text); may quote the application: see `record_access`.
+
+        Raises NotFound, ContentErased, ContentDamaged.
+        """
+        with self._read() as session:
+            return parts.answers(session, self._keys, submission_id, delivery_id)
+
     def record_access(self, submission_id: str, *, actor: str, what: str, reason: str) -> Future[None]:
         """Somebody looked at content."""
         return self._writer.submit(

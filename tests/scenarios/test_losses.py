@@ -279,7 +279,8 @@ def made(running: City, delivery: DeliveryView) -> bool:
 
 def send(installation: Installation, count: int, half: threading.Event | None = None) -> list[str]:
     """Submission ids, in order. A portal that does not give up: the same key again until it has an answer."""
-    samples = [s for s in shipped_samples(installation.packages) if s.expected == "accepted"]
+    shipped = shipped_samples(installation.packages)
+    samples = [s for s in shipped if s.expected == "accepted" and s.service == "hundesteuer-anmeldung"]
     portal = Portal(installation.url, installation.token(), timeout=20)
     taken: list[str] = []
     try:

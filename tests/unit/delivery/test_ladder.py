@@ -75,3 +75,17 @@ def test_a_retry_is_always_ahead_and_never_beyond_giving_up(attempts: int, draw:
     result = after(attempts, error=Retryable("http.503", retry_after=asked), draw=draw)
     assert isinstance(result, Wait)
     assert NOW < result.due_at <= NOW + timedelta(seconds=max(POLICY.delays[-1] * (1 + JITTER), LONGEST_RETRY_AFTER))
+
+
+def test_time_that_is_over_does_not_make_an_unknown_outcome_known() -> None:
+    verdict = again(
+        RetryPolicy(delays=(60.0,), give_up_after=30.0, per_second=None, parallel=None),
+        OutcomeUnknown("rest.answer_invalid"),
+        attempts=1,
+        first_due=NOW,
+        now=NOW,
+        draw=lambda: 0.5,
+    )
+
+    assert isinstance(verdict, Dead)
+    assert (verdict.failure, verdict.code) == ("unknown_outcome", "rest.answer_invalid")
