@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -132,12 +133,24 @@ _CONTRACT = frozenset(
 )
 
 
+_REFUSALS = re.compile(
+    # StUF 03.01 §4.4.3: the place of the fault is the client. CMIS 1.1 §2.2.1.4: all but `runtime`, `storage`.
+    r"<(?:\w+:)?plek[^>]*>client<"
+    r"|<(?:\w+:)?cmisFault\b.*<(?:\w+:)?type[^>]*>(?:constraint|nameConstraintViolation|contentAlreadyExists"
+    r"|filterNotValid|invalidArgument|notSupported|objectNotFound|permissionDenied|streamNotSupported"
+    r"|updateConflict|versioning)<",
+    re.DOTALL,
+)
+
+
 def fault_error(fault: Fault) -> DeliveryError:
     """What a fault means where the target's own table says nothing. A server's fault says nothing about whether it
-    acted.
+    acted, unless its detail does.
     """
     names = set(fault.codes)
     detail = fault.as_text()
+    if _REFUSALS.search(fault.detail[:65536]):
+        return Permanent("soap.client", detail=detail)
     if names & _AUTH:
         return Permanent("soap.auth", failure="auth", detail=detail)
     if "MessageExpired" in names:  # wsu: one of the clocks is wrong

@@ -12,6 +12,7 @@ from adapters.testkit.ledger import Ledger, Received
 from adapters.testkit.queue_department import QueueDepartment
 from adapters.testkit.rest_department import RestDepartment
 from adapters.testkit.soap_department import SoapDepartment
+from adapters.testkit.soap_gate import Wanted
 
 __all__ = [
     "ApiKey",
@@ -26,4 +27,5 @@ __all__ = [
     "RestDepartment",
     "Script",
     "SoapDepartment",
+    "Wanted",
 ]

@@ -11,10 +11,14 @@ from lxml import etree
 from zeep.wsdl.utils import etree_to_string
 
 from adapters import paths
-from adapters.soap.envelope import SOAP11, SOAP12, NotSoap, read_envelope
+from adapters.soap.addressing import WSA
+from adapters.soap.envelope import SOAP11, SOAP12, Envelope, NotSoap, read_envelope
+from adapters.soap.mtom import NotMtom, pack, unpack
+from adapters.soap.security import WSSE, WSU
 from adapters.soap.wsdl import Operation, Wsdl
 from adapters.testkit.http_department import Case, HttpDepartment, HttpReply, HttpRequest
 from adapters.testkit.ledger import KeyReused, Received
+from adapters.testkit.soap_gate import Refused, SoapGate, Wanted
 from xoev_schemas.documents import text_of
 
 Fact = Literal["number", "file", "known"]
@@ -25,9 +29,10 @@ ANSWER: Mapping[str, Fact] = {"Vorgangsnummer": "number", "Aktenzeichen": "file"
 class SoapDepartment(HttpDepartment):
     """operation: makes a case. search: finds one by key (None = the system cannot be searched).
 
-    key, repeat_mark: where they stand in the request; search_key: in the search. answer: names in the answers → what
-    they say; names that the WSDL does not know are left out. Raises WsdlUnusable, or ValueError when the answers
-    would not be valid.
+    key, repeat_mark: where they stand in the request; search_key: in the search. answer: names in the answers (`A.B`
+    for one below another) → what they say; names that the WSDL does not know are left out. wanted: what the header
+    must show. mtom: cases come, and answers go, as MTOM. Raises WsdlUnusable, or ValueError when the answers would not
+    be valid.
     """
 
     def __init__(
@@ -42,6 +47,8 @@ class SoapDepartment(HttpDepartment):
         answer: Mapping[str, Fact] = ANSWER,
         prefix: str = "SOAP",
         idempotent: bool = True,
+        wanted: Wanted | None = None,
+        mtom: bool = False,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
@@ -51,6 +58,7 @@ class SoapDepartment(HttpDepartment):
         self._search = self._wsdl.operation(search) if search is not None else None
         self._key, self._repeat_mark, self._search_key = key, repeat_mark, search_key
         self._answer = answer
+        self._gate, self._mtom = SoapGate(wanted or Wanted()), mtom
         self._names = {
             known.name: {field.path for field in self._wsdl.fields(known.response or "")}
             for known in (self._operation, self._search)
@@ -62,18 +70,27 @@ class SoapDepartment(HttpDepartment):
         if request.method != "POST":
             return HttpReply(405, "text/plain", b"POST only", {"Allow": "POST"})
         try:
-            envelope = read_envelope(request.body)
-        except NotSoap as error:
-            return self._client_fault(str(error))
+            packed = request.headers.get("content-type", "").startswith("multipart/related")
+            envelope = _envelope(request) if packed else read_envelope(request.body)
+        except (NotSoap, NotMtom) as error:
+            return self._fault("s:Client", str(error))
         body = envelope.body
         operation = self._called(body)
         if body is None or operation is None or envelope.soap12 != operation.soap12:
-            return self._client_fault("no such operation here")
+            return self._fault("s:Client", "no such operation here")
+        if self._mtom and operation is self._operation and not packed:
+            return self._fault("s:Client", "attachments are taken beside the message only")
         if _action(request) not in (operation.action, "" if operation.soap12 else operation.action):
-            return self._client_fault("the action is not that of the operation")
+            return self._fault("s:Client", "the action is not that of the operation")
+        try:
+            self._gate.judge(
+                envelope.root, operation.addressing or operation.action, [name for _, name in operation.headers]
+            )
+        except Refused as refused:
+            return self._fault(refused.code, str(refused))
         if errors := self._wsdl.errors(body):
             # Real systems repeat what they got; so does this one.
-            return self._client_fault(errors[0])
+            return self._fault("s:Client", errors[0])
         if operation is self._search:
             return self._found(operation, paths.read_xml(body, self._search_key) or "")
         return self._case(body, request.body)
@@ -81,7 +98,7 @@ class SoapDepartment(HttpDepartment):
     def _case(self, body: etree._Element, raw: bytes) -> HttpReply | Case:
         key = paths.read_xml(body, self._key)
         if key is None:
-            return self._client_fault("the sender's key is missing")
+            return self._fault("s:Client", "the sender's key is missing")
         marked = self._repeat_mark is not None and paths.read_xml(body, self._repeat_mark) in ("true", "1")
         content = as_dict(body)
         return Case(key, content if isinstance(content, dict) else {}, raw, marked)
@@ -95,23 +112,28 @@ class SoapDepartment(HttpDepartment):
         try:
             record = self.ledger.take(case.key, case.body, case.raw, marked=case.marked)
         except KeyReused:  # nothing is compared here
-            return self._client_fault("the key was used for something else")
+            return self._fault("s:Client", "the key was used for something else")
         return self._reply(self._operation, self._values(self._operation, record))
 
     def refusal(self) -> HttpReply:
-        return self._client_fault("Der Vorgang wird hier nicht bearbeitet.")
+        return self._fault("s:Client", "Der Vorgang wird hier nicht bearbeitet.")
 
     def _found(self, operation: Operation, key: str) -> HttpReply:
         record = self.ledger.find(key)
-        return self._reply(operation, self._values(operation, record) if record is not None else {})
+        return self._reply(operation, self._values(operation, record))
 
-    def _values(self, operation: Operation, record: Received) -> dict[str, Any]:
-        facts: dict[Fact, Any] = {
-            "number": record.references["number"],
-            "file": record.references["file"],
-            "known": record.known,
-        }
-        return {name: facts[fact] for name, fact in self._answer.items() if name in self._names[operation.name]}
+    def _values(self, operation: Operation, record: Received | None) -> dict[str, Any]:
+        """record: None = nothing found; what stands around the facts is there all the same."""
+        values: dict[str, Any] = {}
+        for name, fact in self._answer.items():
+            if name not in self._names[operation.name]:
+                continue
+            if record is not None:
+                told = record.known if fact == "known" else record.references[fact]
+                values = paths.write(values, f"$.{name}", told)
+            elif around := name.rpartition(".")[0]:
+                values = paths.write(values, f"$.{around}", {})
+        return values
 
     def _try_answer(self) -> None:
         record = Received("key", {}, "", False, {"number": "1", "file": "1"}, known=False)
@@ -124,19 +146,32 @@ class SoapDepartment(HttpDepartment):
 
     def _reply(self, operation: Operation, values: Mapping[str, Any]) -> HttpReply:
         envelope = self._wsdl.answer(operation, values)
+        if self._mtom:
+            action = operation.action if operation.soap12 else ""
+            body, media_type = pack(envelope, [], media_type=operation.media_type, action=action, key="answer")
+            return HttpReply(200, media_type, b"".join(body))
         data: bytes = etree_to_string(envelope)  # type: ignore[no-untyped-call]
         return HttpReply(200, _media_type(operation.soap12), data)
 
-    def _client_fault(self, text: str) -> HttpReply:
+    def _fault(self, code: str, text: str) -> HttpReply:
+        """code: as SOAP 1.1 has it; in SOAP 1.2 what is not one of its own stands below `Sender`."""
         soap12 = self._operation.soap12
         namespace = SOAP12 if soap12 else SOAP11
         if soap12:
-            code = "<s:Code><s:Value>s:Sender</s:Value></s:Code>"
-            inner = f'{code}<s:Reason><s:Text xml:lang="de">{escape(text)}</s:Text></s:Reason>'
+            main = "s:MustUnderstand" if code == "s:MustUnderstand" else "s:Sender"
+            special = "" if code.startswith("s:") else f"<s:Subcode><s:Value>{code}</s:Value></s:Subcode>"
+            inner = f"<s:Code><s:Value>{main}</s:Value>{special}</s:Code>"
+            inner += f'<s:Reason><s:Text xml:lang="de">{escape(text)}</s:Text></s:Reason>'
         else:
-            inner = f"<faultcode>s:Client</faultcode><faultstring>{escape(text)}</faultstring>"
-        envelope = f'<s:Envelope xmlns:s="{namespace}"><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>'
+            inner = f"<faultcode>{code}</faultcode><faultstring>{escape(text)}</faultstring>"
+        names = f'xmlns:s="{namespace}" xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" xmlns:wsa="{WSA}"'
+        envelope = f"<s:Envelope {names}><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>"
         return HttpReply(400 if soap12 else 500, _media_type(soap12), envelope.encode())
+
+
+def _envelope(request: HttpRequest) -> Envelope:
+    root, parts = unpack(request.headers["content-type"], request.body)
+    return read_envelope(root, parts)
 
 
 def _media_type(soap12: bool) -> str:

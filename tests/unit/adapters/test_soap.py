@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from department_files import write, wsdl
+from lxml import etree
 
 from adapters.base import DeliveryError, FieldSpec, OutcomeUnknown, Permanent, Request, Retryable, TargetConfig
 from adapters.soap import SoapAdapter
+from adapters.soap.addressing import message_id
 from adapters.soap.envelope import SOAP11, SOAP12, NotSoap, read_envelope
 from adapters.soap.wsdl import Wsdl, WsdlUnusable
 from adapters.testkit.http_department import Case, HttpDepartment, HttpReply, HttpRequest
@@ -118,6 +120,40 @@ def test_the_targets_own_table_of_faults_comes_first(folder: Path) -> None:
     rules = [{"match": "schon vorhanden", "outcome": "already_there"}]
     with Fixed(HttpReply(500, "text/xml", fault("s:Client", "schon vorhanden"))) as department:
         assert adapter(folder, department.url, faults=rules).deliver(request()).already_there
+
+
+def test_a_standard_that_says_in_the_detail_whose_fault_it_is_is_believed(test_data: Path, folder: Path) -> None:
+    ours = (test_data / "wsdl/stuf-zds-1.2/samples/fo03-fault-client.xml").read_bytes()
+    error = error_of(folder, 500, ours)
+    assert (type(error), error.code) == (Permanent, "soap.client")
+    error = error_of(folder, 500, ours.replace(b">client<", b">server<").replace(b"Client", b"Server"))
+    assert (type(error), error.code) == (OutcomeUnknown, "soap.server")
+    cmis = '<m:cmisFault xmlns:m="urn:m"><m:type>{}</m:type><m:code>0</m:code></m:cmisFault>'
+    for kind, outcome in (("constraint", Permanent), ("updateConflict", Permanent), ("runtime", OutcomeUnknown)):
+        assert type(error_of(folder, 500, fault("s:Server", detail=cmis.format(kind)))) is outcome
+
+
+def test_an_answer_to_another_message_says_nothing_about_ours(folder: Path) -> None:
+    wsa = "http://www.w3.org/2005/08/addressing"
+
+    def answered(message_id: str) -> bytes:
+        header = f'<s:Header><a:RelatesTo xmlns:a="{wsa}">{message_id}</a:RelatesTo></s:Header><s:Body>'
+        return GOOD.replace(b"<s:Body>", header.encode())
+
+    error = error_of(folder, 200, answered("urn:uuid:other"), addressing=True)
+    assert (type(error), error.code) == (OutcomeUnknown, "soap.answer_unexpected")
+    with Fixed(HttpReply(200, "text/xml", answered(message_id("k")))) as department:
+        target = adapter(folder, department.url, addressing=True, addressed_to="urn:amt:bau")
+        assert target.deliver(request()).references == {"vorgangsnummer": "7"}
+        [sent] = department.requests
+    header = read_envelope(sent.body).root[0]
+    told = {etree.QName(field).localname: "".join(map(str, field.itertext())) for field in header}
+    assert told == {
+        "Action": "urn:t:VorgangAnlegen",
+        "MessageID": message_id("k"),
+        "To": "urn:amt:bau",
+        "ReplyTo": f"{wsa}/anonymous",
+    }
 
 
 def test_a_refusal_told_by_a_number_in_the_body_is_seen(folder: Path) -> None:
