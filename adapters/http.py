@@ -77,7 +77,10 @@ class TlsSettings(BaseModel):
 
 
 class HttpSettings(AdapterSettings):
-    """What every HTTP target may say. connect_timeout: the bound over all is the target's `timeout`.
+    """What every HTTP target may say.
+
+    connect_timeout, send_timeout, read_timeout: of one step (a connection, a write, a read); the bound over all is the
+    target's `timeout`, which is also the default of the last two.
 
     proxy: URL of an outgoing proxy; the environment's proxy variables are not read.
     max_answer_bytes: more is not read, and the outcome unknown.
@@ -90,6 +93,8 @@ class HttpSettings(AdapterSettings):
     tls: TlsSettings = TlsSettings()
     proxy: HttpUrl | None = None
     connect_timeout: Seconds = 10.0
+    send_timeout: Seconds | None = None
+    read_timeout: Seconds | None = None
     max_answer_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
     faults: list[FaultRule] = Field(default_factory=list)
     served_at: str | None = Field(default=None, pattern="^/")
@@ -155,7 +160,12 @@ class HttpConnection:
         self._transport = deadline.DeadlineTransport(
             ssl_context(settings.tls, folder), keep_alive=settings.repeatable, proxy=settings.proxy
         )
-        self._timeouts = httpx.Timeout(timeout, connect=min(settings.connect_timeout, timeout)).as_dict()
+        self._timeouts = httpx.Timeout(
+            timeout,
+            connect=min(settings.connect_timeout, timeout),
+            write=min(settings.send_timeout or timeout, timeout),
+            read=min(settings.read_timeout or timeout, timeout),
+        ).as_dict()
         self._headers = {
             "Accept": "*/*",
             "Accept-Encoding": "identity",
