@@ -57,10 +57,9 @@ def measure() -> Checks:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         registry = Registry(folder / "registry")
-        checks = {"whole check, FIM": _compared(*_fim(registry))}
-        if DATA.is_dir():
-            checks |= {what: _compared(*pair) for what, pair in _xbau(registry, folder).items()}
-        return checks
+        pairs = _xbau(registry, folder) if DATA.is_dir() else {}
+        pairs["whole check, FIM"] = _fim(registry)
+        return {what: _compared(*pair) for what, pair in pairs.items()}
 
 
 Pair = tuple[Callable[[], object], Callable[[], object]]

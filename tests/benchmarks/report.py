@@ -45,7 +45,7 @@ server, framework, limits and headers, changes of threads and the wait for Pytho
 too). A token is verified once and then remembered."""
 
 _CHECK = """\
-An XBau 2.6 message of 10 KiB with 25 codes and 9 attachments, and FIM data of 10 KiB; bare lxml parses and validates.
+An XBau 2.6 message of 10 KiB with 25 codes and 10 attachments, and FIM data of 10 KiB; bare lxml parses and validates.
 Parsing refuses every DOCTYPE and counts depth, elements and attributes; it leaves out the white space between elements,
 which bare lxml keeps. The whole check is everything but business rules: beside the schema and its lists the header, the
 parties, the names of attachments, documents in base64 and the normal form of all text."""
