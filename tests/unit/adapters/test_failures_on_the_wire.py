@@ -132,6 +132,15 @@ def test_what_may_have_been_processed_is_unknown(serve: Serve, kind: type[Delive
     assert took < 4
 
 
+def test_one_step_may_be_given_less_time_than_the_whole() -> None:
+    with server(silent) as port:
+        started = time.monotonic()
+        error = deliver(port, timeout=20.0, read_timeout="1s")
+        took = time.monotonic() - started
+    assert (type(error), error.code) == (OutcomeUnknown, "http.read_timeout")
+    assert took < 4
+
+
 def test_a_refused_connection_and_an_unknown_host_are_retryable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
