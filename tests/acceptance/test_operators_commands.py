@@ -227,6 +227,32 @@ def test_show_tells_cause_last_failure_address_attempts_and_only_this_deliverys_
     assert "unavailable: The department system could not be reached." in text
 
 
+def test_what_the_target_said_is_shown_to_who_says_why_and_that_is_on_record(desk: Desk) -> None:
+    delivery = desk.dies(dead(Permanent("http.422", detail="hundename: zu kurz")))
+
+    silent = desk.json("dead", "show", delivery)
+    without_reason, _, _ = desk.type("dead", "show", delivery, "--answer")
+    shown = desk.json("dead", "show", delivery, "--answer", "--reason", "the target names a field")
+
+    assert "hundename" not in json.dumps(silent)
+    assert without_reason == 2
+    assert [one["text"] for one in shown["answers"]] == ["hundename: zu kurz"]
+    looked = [e for e in desk.store.view(silent["submissionId"], events=True).events if e["kind"] == "access"]
+    assert [e["details"]["reason"] for e in looked] == ["the target names a field"]
+
+
+def test_a_list_that_is_cut_says_so(desk: Desk) -> None:
+    for _ in range(2):
+        desk.dies(dead(Permanent("http.422")))
+
+    _, shown, hint = desk.type("dead", "list", "--limit", "1")
+    _, _, whole = desk.type("dead", "list", "--limit", "2")
+
+    assert shown.count("http.422") == 1
+    assert "more than these 1" in hint
+    assert "more than these" not in whole
+
+
 def test_no_secret_of_the_targets_address_is_shown(desk: Desk) -> None:
     delivery = desk.dies(dead(Permanent("amqp.no_queue", failure="contract")), "hundestatistik")
 
