@@ -106,8 +106,8 @@ def compiled_condition(condition: Condition | None) -> Test:
             choices = [compiled_condition(part) for part in parts]
             return lambda node: any(test(node) for test in choices)
         case Present(_, paths, present):
-            value = _value_at(paths)
-            return lambda node: bool(value(node)) is present
+            ways = [finder(path) for path in paths]
+            return lambda node: any(found.filled() for find in ways for found in find(node)) is present
         case _:
             return _comparison(condition)
 

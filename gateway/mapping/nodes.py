@@ -35,6 +35,10 @@ class Node(Protocol):
         """The whole text content, trimmed and in NFC; empty = absent."""
         ...
 
+    def filled(self) -> bool:
+        """Whether `text` is not empty, without making all of it."""
+        ...
+
     def names(self) -> list[str]:
         """Names of the children that exist, each once."""
         ...
@@ -88,6 +92,11 @@ class XmlNode:
             self._text = clean(text) if text else ""
         return self._text
 
+    def filled(self) -> bool:
+        if self._text is not None or not len(self.element):
+            return bool(self.text())
+        return any(piece and not piece.isspace() for piece in self.element.itertext())
+
     def _look(self) -> dict[str, list[Node]]:
         if self._index is None:
             self._index = {}
@@ -137,6 +146,11 @@ class JsonNode:
             else:
                 self._text = clean(scalar_text(self.value))
         return self._text
+
+    def filled(self) -> bool:
+        if self._text is not None or not isinstance(self.value, dict):
+            return bool(self.text())
+        return any(child.filled() for children in self._look().values() for child in children)
 
     def _look(self) -> dict[str, list[Node]]:
         if self._index is None:

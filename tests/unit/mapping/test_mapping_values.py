@@ -110,3 +110,17 @@ def test_a_date_is_the_same_in_german_and_in_iso(day: Any) -> None:
     german = f"{day.day:02}.{day.month:02}.{day.year:04}"
 
     assert convert_constant("date", german) == convert_constant("date", day.isoformat()) == day.isoformat()
+
+
+@pytest.mark.parametrize(
+    "inner", ["", " ", "\u00a0", "a", "<b/>", "<b> </b>", "<b>x</b>", " <b/>\n", "<b><c>1</c></b>"]
+)
+def test_filled_says_whether_there_is_any_text(inner: str) -> None:
+    assert xml(inner).filled() == bool(xml(inner).text())
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {"b": ""}, {"b": None}, {"b": [None, ""]}, {"b": {"c": 0}}, {"b": False}, "x", ""]
+)
+def test_filled_says_the_same_of_json(value: Any) -> None:
+    assert JsonNode(value).filled() == bool(JsonNode(value).text())
