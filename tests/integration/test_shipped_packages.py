@@ -1,6 +1,7 @@
 """What ships works as it says: packages load, samples become what they promise, targets get what they understand.
 
-The dog tax is proven on any machine; the other services need their standards from the third-party test data.
+Services with a schema of their own are proven on any machine; the others need their standards from the third-party test
+data.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from xoev_schemas.registry import Registry
 TODAY = date(2026, 11, 24)
 SERVICES = shipped_folder() / "services"
 SAMPLES = sorted(path.parent for path in SERVICES.glob("*/samples/*/expect.yaml"))
-OWN_SCHEMA = "hundesteuer-anmeldung"
+DOG_TAX = "hundesteuer-anmeldung"
+OWN_SCHEMA = sorted(path.parent.name for path in SERVICES.glob("*/schema"))
 STANDARDS = (
     "xoev/xbau-2.6",
     "fim/generated/xsd/S07000000248V1.2.0.xfall.xsd",
@@ -52,14 +54,19 @@ STANDARDS = (
 @pytest.fixture(scope="module")
 def own_registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     registry = Registry(tmp_path_factory.mktemp("own"))
-    registry.import_path(SERVICES / OWN_SCHEMA / "schema")
+    import_own_schemas(registry)
     return registry
+
+
+def import_own_schemas(registry: Registry) -> None:
+    for name in OWN_SCHEMA:
+        registry.import_path(SERVICES / name / "schema")
 
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory, test_data: Path) -> Registry:
     registry = Registry(tmp_path_factory.mktemp("all"))
-    registry.import_path(SERVICES / OWN_SCHEMA / "schema")
+    import_own_schemas(registry)
     for standard in STANDARDS:
         registry.import_path(test_data / standard)
     return registry
@@ -77,8 +84,8 @@ def packages(registry: Registry) -> Packages:
 
 @pytest.fixture
 def for_sample(request: pytest.FixtureRequest, folder: Path) -> tuple[Packages, Registry]:
-    """The smallest installation that can read the sample: the dog tax must work without third-party data."""
-    prefix = "own_" if service_of(folder) == OWN_SCHEMA else ""
+    """The smallest installation that can read the sample: own schemas must work without third-party data."""
+    prefix = "own_" if service_of(folder) in OWN_SCHEMA else ""
     return request.getfixturevalue(f"{prefix}packages"), request.getfixturevalue(f"{prefix}registry")
 
 
@@ -163,14 +170,14 @@ def errors(findings: list[Finding]) -> list[str]:
 # --- packages ----------------------------------------------------------------------------------------------------
 
 
-def test_without_any_standard_installed_only_the_dog_tax_is_active(own_packages: Packages) -> None:
+def test_without_any_standard_installed_the_services_with_own_schemas_are_active(own_packages: Packages) -> None:
     active = {name for name, service in own_packages.services.items() if service.inactive is None}
 
-    assert active == {OWN_SCHEMA}
+    assert active == set(OWN_SCHEMA)
 
 
 def test_with_the_standards_installed_every_service_is_active(packages: Packages) -> None:
-    assert len(packages.services) == 5
+    assert set(packages.services) == {path.parent.name for path in SERVICES.glob("*/service.yaml")}
     assert {name: service.inactive for name, service in packages.services.items() if service.inactive} == {}
 
 
@@ -198,12 +205,17 @@ def test_a_service_is_found_by_the_schema_it_accepts(packages: Packages, name: s
 
 
 def test_the_dog_tax_has_samples_of_every_kind() -> None:
-    own = [folder for folder in ACCEPTED if service_of(folder) == OWN_SCHEMA]
+    own = [folder for folder in ACCEPTED if service_of(folder) == DOG_TAX]
 
     assert len(own) >= 8
     assert {data_file(folder).suffix for folder in own} == {".xml", ".json"}
     assert {len(json.loads((f / "case.json").read_text())["data"]["dogs"]) for f in own} == {1, 2, 3}
-    assert len(REJECTED) >= 3
+
+
+@pytest.mark.parametrize("name", OWN_SCHEMA)
+def test_a_service_with_a_schema_of_its_own_shows_at_least_three_valid_and_three_invalid_messages(name: str) -> None:
+    assert len([folder for folder in ACCEPTED if service_of(folder) == name]) >= 3
+    assert len([folder for folder in REJECTED if service_of(folder) == name]) >= 3
 
 
 @over_all
@@ -360,8 +372,9 @@ def test_a_rest_request_fits_the_openapi_of_its_target(
     target = packages.targets[target_name]
     request = request_for(target, folder, case_of(packages, folder))
     body = content.fill(request.body, request.attachments, lambda raw: base64.b64encode(raw).decode("ascii"))
+    settings = target.config.settings
 
-    operation = OpenApi(target.folder / target.config.settings["openapi"]).operation("POST", "/vorgaenge")
+    operation = OpenApi(target.folder / settings["openapi"]).operation("POST", settings["path"])
 
     assert operation.body_errors(body) == []
 
@@ -405,7 +418,7 @@ def test_a_strict_department_takes_the_request_and_finds_it_again_by_its_key(
     department = (
         SoapDepartment(target.folder / settings["wsdl"])
         if target.adapter == "soap"
-        else RestDepartment(target.folder / settings["openapi"])
+        else RestDepartment(target.folder / settings["openapi"], path=settings["path"])
     )
     request = request_for(target, folder, case_of(packages, folder))
     department.start()
@@ -422,13 +435,13 @@ def test_a_strict_department_takes_the_request_and_finds_it_again_by_its_key(
     assert found.references == receipt.references
 
 
-EVERYTHING = SERVICES / OWN_SCHEMA / "samples" / "everything-filled-xml"
+EVERYTHING = SERVICES / DOG_TAX / "samples" / "everything-filled-xml"
 
 
 def test_the_statistics_office_learns_breeds_and_postal_code_and_nothing_of_a_person(own_packages: Packages) -> None:
     case = canaries(case_of(own_packages, EVERYTHING))
 
-    outcome = map_request(own_packages.targets["hundestatistik"], OWN_SCHEMA, case)
+    outcome = map_request(own_packages.targets["hundestatistik"], DOG_TAX, case)
 
     assert set(strings(outcome.value)) == {
         "/applicants/1/address/postalCode",
@@ -442,7 +455,7 @@ def test_the_e_file_learns_a_name_and_which_attachments_there_are_but_not_their_
     case = case_of(own_packages, EVERYTHING)
     spied = canaries(case) | {"receivedAt": case["receivedAt"]}
 
-    outcome = map_request(own_packages.targets["eakte-stadtkasse"], OWN_SCHEMA, spied)
+    outcome = map_request(own_packages.targets["eakte-stadtkasse"], DOG_TAX, spied)
 
     body = json.dumps(outcome.value)
     assert "/applicants/1/person/familyName" in body
@@ -456,6 +469,6 @@ def test_bank_details_without_a_mandate_stay_where_they_are(own_packages: Packag
     case = case_of(own_packages, EVERYTHING)
     assert case["bankDetails"]["mandateGranted"] is False
 
-    outcome = map_request(own_packages.targets["hundesteuer"], OWN_SCHEMA, case)
+    outcome = map_request(own_packages.targets["hundesteuer"], DOG_TAX, case)
 
     assert case["bankDetails"]["iban"] not in set(strings(outcome.value))

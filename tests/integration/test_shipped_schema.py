@@ -1,4 +1,4 @@
-"""The schema that the dog tax brings along: what is derived from the XDatenfelder file says the same as the file.
+"""The schemas that services bring along: what is derived from the XDatenfelder file says the same as the file.
 
 A schema is seen as positions: (path of ids, cardinality), and as rules per field (limits, patterns, values). Both are
 read from all three files with the plain means of each format.
@@ -17,8 +17,8 @@ from lxml import etree
 
 from gateway.services import shipped_folder
 
-SCHEMA = shipped_folder() / "services" / "hundesteuer-anmeldung" / "schema"
-NAME = "S99000000001V1.0.0"
+FILES = sorted((shipped_folder() / "services").glob("*/schema/*.xdf3.xml"))
+over_all = pytest.mark.parametrize("file", FILES, ids=[file.parent.parent.name for file in FILES])
 XDF = "{urn:xoev-de:fim:standard:xdatenfelder_3.0.0}"
 XSD = "{http://www.w3.org/2001/XMLSchema}"
 
@@ -26,18 +26,22 @@ Position = tuple[tuple[str, ...], str]
 Rules = dict[str, dict[str, Any]]
 
 
-def xdf() -> etree._Element:
-    return etree.parse(SCHEMA / f"{NAME}.xdf3.xml").getroot()[1]
+def schema_name(file: Path) -> str:
+    return file.name.removesuffix(".xdf3.xml")
 
 
-def xsd_elements() -> dict[str, etree._Element]:
-    return {
-        e.get("name", ""): e for e in etree.parse(SCHEMA / f"{NAME}.xfall.xsd").getroot().iterchildren(f"{XSD}element")
-    }
+def xdf(file: Path) -> etree._Element:
+    return etree.parse(file).getroot()[1]
 
 
-def json_schema() -> dict[str, Any]:
-    schema: dict[str, Any] = json.loads((SCHEMA / f"{NAME}.schema.json").read_text(encoding="utf-8"))
+def xsd_elements(file: Path) -> dict[str, etree._Element]:
+    root = etree.parse(file.with_name(f"{schema_name(file)}.xfall.xsd")).getroot()
+    return {e.get("name", ""): e for e in root.iterchildren(f"{XSD}element")}
+
+
+def json_schema(file: Path) -> dict[str, Any]:
+    text = file.with_name(f"{schema_name(file)}.schema.json").read_text(encoding="utf-8")
+    schema: dict[str, Any] = json.loads(text)
     return schema
 
 
@@ -64,14 +68,14 @@ def xsd_positions(elements: dict[str, etree._Element], name: str, path: tuple[st
 def json_positions(schema: dict[str, Any], node: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[Position]:
     for name, member in node.get("properties", {}).items():
         is_list = member.get("type") == "array"
-        least = str(member["minItems"]) if is_list else "1" if name in node["required"] else "0"
+        least = str(member["minItems"]) if is_list else "1" if name in node.get("required", ()) else "0"
         yield (*path, name), f"{least}:{member.get('maxItems', '*') if is_list else 1}"
         yield from json_positions(schema, schema["$defs"][name], (*path, name))
 
 
-def xdf_rules() -> Rules:
+def xdf_rules(file: Path) -> Rules:
     rules: Rules = {}
-    for field in xdf().iter(f"{XDF}datenfeld"):
+    for field in xdf(file).iter(f"{XDF}datenfeld"):
         limits = field.find(f"{XDF}praezisierung")
         values = [value.text for value in field.iterfind(f"{XDF}werte/{XDF}wert/{XDF}code")]
         rule: dict[str, Any] = {
@@ -81,10 +85,10 @@ def xdf_rules() -> Rules:
     return rules
 
 
-def xsd_rules() -> Rules:
+def xsd_rules(file: Path) -> Rules:
     words = {"minInclusive": "minValue", "maxInclusive": "maxValue"}
     rules: Rules = {}
-    for name, element in xsd_elements().items():
+    for name, element in xsd_elements(file).items():
         facets = [facet for facet in element.iter() if facet.get("value") is not None]
         values = [facet.get("value") for facet in facets if facet.tag == f"{XSD}enumeration"]
         plain = {etree.QName(f).localname: f.get("value") for f in facets if f.tag != f"{XSD}enumeration"}
@@ -94,10 +98,10 @@ def xsd_rules() -> Rules:
     return {name: rule for name, rule in rules.items() if name.startswith("F")}
 
 
-def json_rules() -> Rules:
+def json_rules(file: Path) -> Rules:
     words = {"minimum": "minValue", "maximum": "maxValue", "minLength": "minLength", "maxLength": "maxLength"}
     rules: Rules = {}
-    for name, field in json_schema()["$defs"].items():
+    for name, field in json_schema(file)["$defs"].items():
         rule: dict[str, Any] = {words[key]: str(value) for key, value in field.items() if key in words}
         if "pattern" in field:
             rule["pattern"] = field["pattern"].removeprefix("^(?:").removesuffix(")$")
@@ -107,34 +111,38 @@ def json_rules() -> Rules:
     return {name: rule for name, rule in rules.items() if name.startswith("F")}
 
 
-def test_the_derived_schemas_have_the_positions_of_the_xdatenfelder_file() -> None:
-    wanted = list(xdf_positions(xdf()))
+@over_all
+def test_the_derived_schemas_have_the_positions_of_the_xdatenfelder_file(file: Path) -> None:
+    wanted = list(xdf_positions(xdf(file)))
 
-    assert len(wanted) > 40
-    assert list(xsd_positions(xsd_elements(), NAME)) == wanted
-    assert list(json_positions(json_schema(), json_schema())) == wanted
-
-
-def test_the_derived_schemas_have_the_limits_and_values_of_the_xdatenfelder_file() -> None:
-    wanted = xdf_rules()
-
-    assert xsd_rules() == wanted
-    assert json_rules() == wanted
+    assert len(wanted) > 20
+    assert list(xsd_positions(xsd_elements(file), schema_name(file))) == wanted
+    assert list(json_positions(json_schema(file), json_schema(file))) == wanted
 
 
-def test_the_schema_says_that_it_is_an_example() -> None:
-    assert "(Beispiel)" in str(xdf().findtext(f"{XDF}name"))
-    assert "(Beispiel)" in json_schema()["title"]
+@over_all
+def test_the_derived_schemas_have_the_limits_and_values_of_the_xdatenfelder_file(file: Path) -> None:
+    wanted = xdf_rules(file)
+
+    assert xsd_rules(file) == wanted
+    assert json_rules(file) == wanted
 
 
+@over_all
+def test_the_schema_says_that_it_is_an_example(file: Path) -> None:
+    assert "(Beispiel)" in str(xdf(file).findtext(f"{XDF}name"))
+    assert "(Beispiel)" in json_schema(file)["title"]
+
+
+@over_all
 @pytest.mark.parametrize("kind", ["fields", "groups"])
-def test_standard_building_blocks_are_used_as_published(test_data: Path, kind: str) -> None:
-    with (test_data / "fim" / f"baukasten-{kind}.tsv").open(encoding="utf-8", newline="") as file:
-        published = {row["id"] + "V" + row["version"]: row for row in csv.DictReader(file, delimiter="\t")}
+def test_standard_building_blocks_are_used_as_published(test_data: Path, kind: str, file: Path) -> None:
+    with (test_data / "fim" / f"baukasten-{kind}.tsv").open(encoding="utf-8", newline="") as table:
+        published = {row["id"] + "V" + row["version"]: row for row in csv.DictReader(table, delimiter="\t")}
     letter = kind[0].upper()
     used = {
         named(e): e
-        for e in xdf().iter(f"{XDF}datenfeld", f"{XDF}datenfeldgruppe")
+        for e in xdf(file).iter(f"{XDF}datenfeld", f"{XDF}datenfeldgruppe")
         if named(e).startswith(f"{letter}60")
     }
 

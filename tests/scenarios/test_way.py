@@ -1,6 +1,6 @@
 """Whole ways: from a portal over HTTP, through a running gateway, into the departments' own systems.
 
-Five services, three protocols, XML and JSON, in both shapes of an installation.
+Every service that ships, three protocols, XML and JSON, in both shapes of an installation.
 """
 
 from __future__ import annotations
@@ -21,14 +21,6 @@ from gateway.demo.samples import Sample, instances, shipped_samples
 from gateway.portal import Answer
 from gateway.store import DeliveryView
 
-SERVICES = {"bauantrag", "heimarbeit-erstbeschaeftigung", "hundesteuer-anmeldung", "jagdschein", "kindertagespflege"}
-READERS = {  # whose token may fetch the cases of a service
-    "bauantrag": "demo-bauordnungsamt",
-    "heimarbeit-erstbeschaeftigung": "demo-arbeitsschutz",
-    "hundesteuer-anmeldung": "demo-stadtkasse",
-    "jagdschein": "demo-jagdbehoerde",
-    "kindertagespflege": "demo-jugendamt",
-}
 OWN_MEMBERS = {"FremdId", "Wiederholung"}  # the key and the mark of a repeat, which the adapter itself puts in
 REFERENCE = {"submissionId", "service", "receivedAt", "caseUrl", "attachments", "caseId"}  # of a case to be fetched
 
@@ -54,6 +46,12 @@ class Way:
                 if delivery.state == "delivered":
                     yield sample, answer, delivery, self._received(delivery)
 
+    def reader(self, service: str) -> str:
+        """The client whose token may fetch the cases of a service."""
+        packages = self.city.gateway.packages
+        department = packages.services[service].department
+        return next(n for n, c in packages.clients.items() if c.kind == "department" and c.department == department)
+
     def _received(self, delivery: DeliveryView) -> Received:
         department = self.city.departments[delivery.target]
         found = [r for r in department.received if r.key == delivery.delivery_id]
@@ -73,8 +71,8 @@ def way(shape: Shape, schemas: Path, test_data: Path, tmp_path_factory: pytest.T
         yield Way(running, samples)
 
 
-def test_all_five_services_are_sent_in_xml_and_in_json(way: Way) -> None:
-    assert {sample.service for sample, _ in way.accepted} == SERVICES
+def test_all_services_are_sent_in_xml_and_in_json(way: Way) -> None:
+    assert {sample.service for sample, _ in way.accepted} == set(way.city.gateway.packages.services)
     forms = {(s.service, s.data.media_type) for s, _ in way.accepted}
     assert {("heimarbeit-erstbeschaeftigung", f"application/{form}") for form in ("xml", "json")} <= forms
     assert len(way.accepted) >= 16
@@ -138,7 +136,7 @@ def test_the_time_of_receipt_is_the_same_in_answer_status_case_and_request(way: 
     stated = 0
     for sample, answer, _, received in way.delivered:
         submission_id = answer.body["submissionId"]
-        reader = {"Authorization": f"Bearer {way.city.token(READERS[sample.service])}"}
+        reader = {"Authorization": f"Bearer {way.city.token(way.reader(sample.service))}"}
         case = httpx.get(f"{way.city.url}/v1/submissions/{submission_id}/case", headers=reader).json()
         told = [answer.body["receivedAt"], way.city.portal.status(submission_id).body["receivedAt"], case["receivedAt"]]
         in_request = times_of_receipt(received.body)
