@@ -33,7 +33,7 @@ def test_the_bare_loop_sends_the_very_request_that_the_gateway_sends(tmp_path: P
         body = dict(map_request(gateway.packages.targets[TARGET], SERVICE, case).value or {})
     wsdl = Wsdl(gateway.packages.targets[TARGET].folder / "HundesteuerService.wsdl")
     body["Vorgang"] = {**body["Vorgang"], "FremdId": "D-1"}
-    made = wsdl.message(wsdl.operation("VorgangAnlegen"), body, "http://localhost/")
+    made = wsdl.message(wsdl.operation("VorgangAnlegen"), body)
     straight = etree.fromstring(request_of("D-1", case["receivedAt"], etree.fromstring(message())))
 
     # Then both say the same, and the types of the WSDL allow it.
