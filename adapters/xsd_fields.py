@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import xmlschema
@@ -11,14 +12,23 @@ from adapters.base import FieldSpec
 
 _DEPTH = 40
 """Levels of a type that are listed as fields; a recursive type would have no end."""
+_MOST = 5000
+"""Fields that are listed: types that hold each other (StUF) have millions within a few levels."""
 
 
 def type_fields(kind: Any) -> list[FieldSpec]:
     """Every leaf and group below an element of this type (of the xmlschema library), outermost first.
 
-    `required` holds below a present parent.
+    `required` holds below a present parent. Of a very large type as many whole levels as there is room for: what is
+    deeper counts as unknown.
     """
-    return list(_fields(kind, "", True, _DEPTH))
+    found: list[FieldSpec] = []
+    for depth in range(1, _DEPTH + 1):
+        deeper = list(islice(_fields(kind, "", True, depth), _MOST + 1))
+        if len(deeper) > _MOST or len(deeper) == len(found):
+            break
+        found = deeper
+    return found
 
 
 def _fields(kind: Any, prefix: str, required: bool, depth: int) -> Iterator[FieldSpec]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import xmlschema
+from xmlschema.names import XSD_ANY_TYPE
 from xmlschema.validators import XsdAttribute, XsdElement, XsdGroup
 
 from xoev_schemas.json_schema import dereference
@@ -132,8 +133,10 @@ def _times(one: int | None, other: int | None) -> int | None:
 
 def _element_node(name: str, element: XsdElement, least: int, most: int | None) -> Node:
     kind: Any = element.type
-    is_leaf = kind is None or kind.is_simple() or kind.has_simple_content()
-    simple = (kind if kind is None or kind.is_simple() else kind.content) if is_leaf else None
+    # Of any type (FIM's files): it may have a text, and no members that a path could name.
+    anything = kind is not None and kind.name == XSD_ANY_TYPE
+    is_leaf = kind is None or anything or kind.is_simple() or kind.has_simple_content()
+    simple = (kind if kind is None or kind.is_simple() else kind.content) if is_leaf and not anything else None
     return Node(name, least, most, "leaf" if is_leaf else "group", _type_name(kind), _enumeration(simple))
 
 

@@ -95,13 +95,15 @@ def _soap(path: Path, operation: str) -> tuple[Path, dict[str, Any], list[str]]:
 
 
 def _operations(wsdl: Wsdl) -> Iterator[str]:
-    """Those of all ports that the adapter can call."""
+    """Those of all ports that the adapter can call, and that take something."""
     for service in wsdl.document.services.values():
         for port in service.ports.values():
             names = port.binding.all() if isinstance(port.binding, SoapBinding) else ()  # type: ignore[no-untyped-call]
             for name in names:
                 with suppress(WsdlUnusable):
-                    yield wsdl.operation(name).name
+                    operation = wsdl.operation(name)
+                    if operation.request is not None:
+                        yield operation.name
 
 
 def _rest(path: Path, operation: str) -> tuple[Path, dict[str, Any], list[str]]:

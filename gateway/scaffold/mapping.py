@@ -9,8 +9,6 @@ from gateway.scaffold.shapes import Many, Members, Several, Shape, Value, shorte
 from gateway.scaffold.source import Field, Trail
 
 _NAME_WORDS = 5
-_ANYTHING = ("file", "obj")
-"""Types of FIM fields whose content the schema leaves open: it is no value to `from`, but has a text to `each`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +59,7 @@ def _shape(field: Field, trail: Trail, after: int, used: set[Trail]) -> Shape | 
     path = path_of(trail, after)
     if not field.is_group or field.kind == "partial-date":
         value = Value((path,), field.kind, _note(field), field.label)
-        if field.repeated or field.type in _ANYTHING:
-            return Many(path, Value((".",), field.kind), _note(field), field.label)
-        return value
+        return value if not field.repeated else Many(path, Value((".",), field.kind), _note(field), field.label)
     if not field.members:
         return shortened(f"{path}: {field.note} (not drafted: of any kind, the same again, or too deep)")
     if field.repeated:

@@ -55,6 +55,8 @@ _NO_ROLE = frozenset(
     {"natuerliche-person", "natuerlicheperson", "juristische-person", "organisation", "person", "personendaten", "name",
      "angaben-zur-person", "personalien"}
 )  # fmt: skip
+_FEW = 3
+"""Fields that a group of people may have besides: an id, a status."""
 _UMLAUTS = {ord("ä"): "ae", ord("ö"): "oe", ord("ü"): "ue", ord("ß"): "ss"}
 _CHANNELS = {"email": "01", "phone": "02", "mobile": "03"}
 """Codes of urn:de:xoev:codeliste:erreichbarkeit, with which XÖV's `kommunikation` says what it is."""
@@ -143,18 +145,28 @@ def _by_fim_id() -> Mapping[str, Place]:
 
 
 def _root(trail: Trail, placed: Mapping[Trail, Place]) -> Trail:
-    """As high as there is one person or organisation, and one address, below; never above what is repeated."""
+    """As high as it takes to reach an address, but only as long as it is about this one person or organisation."""
     identity, root = placed[trail], trail[:-1]
-    while len(root) > 1 and not root[-1].repeated:
+    while len(root) > 1 and not root[-1].repeated and not _has_address(root, placed):
         above = root[:-1]
-        below = Counter(place for other, place in placed.items() if other[: len(above)] == above)
-        streets = len(
-            {other[:-1] for other, place in placed.items() if place == _STREET and other[: len(above)] == above}
-        )
-        if below[identity] > 1 or streets > 1:
+        below = {other: place for other, place in placed.items() if other[: len(above)] == above}
+        streets = {other[:-1] for other, place in below.items() if place == _STREET}
+        one = Counter(below.values())[identity] == 1 and len(streets) <= 1
+        if not one or _is_something_else(above, placed):
             break
         root = above
     return root
+
+
+def _has_address(root: Trail, placed: Mapping[Trail, Place]) -> bool:
+    return any(part == "address" and trail[: len(root)] == root for trail, (part, _) in placed.items())
+
+
+def _is_something_else(group: Trail, placed: Mapping[Trail, Place]) -> bool:
+    """A dog that has a former keeper: most of what is said there directly is not about people."""
+    own = [(*group, member) for member in group[-1].members if not member.is_group]
+    people = sum(trail in placed for trail in own)
+    return len(own) - people > people + _FEW
 
 
 def _own(root: Trail, roots: Mapping[Trail, None], placed: Mapping[Trail, Place]) -> dict[Place, list[Trail]]:

@@ -109,8 +109,7 @@ class _Reader:
 
     def _field(self, path: Path, node: Node) -> Field:
         element = self._described.get(node.name)
-        # A FIM field may hold anything (a file): the schema has it as a group without members.
-        is_group = node.kind == "group" and not isinstance(element, FimField)
+        is_group = node.kind == "group"
         members = self.members(path) if is_group else ()
         kind = element.type if isinstance(element, FimField) else node.type
         partial = node.name == _FIM_DATE or bool({member.name for member in members} & _DATE_WORDS)

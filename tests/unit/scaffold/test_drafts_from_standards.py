@@ -14,7 +14,7 @@ from gateway.packages.samples import run_samples
 from gateway.scaffold.drafting import BROKEN, VALID, Drafted, draft_service
 from gateway.scaffold.files import put
 from gateway.scaffold.source import leaves, read_source
-from gateway.services import Packages
+from gateway.services import Packages, shipped_folder
 from xoev_schemas.registry import Registry
 
 STANDARDS = ("fim/xdf3", "xoev/xbau-2.6", "xoev/xunternehmen-gewerbesteuer-1.4", "xoev/xdomea-3.0.0")
@@ -110,6 +110,20 @@ def test_two_addresses_are_never_mixed_into_one(registry: Registry) -> None:
     assert case["data"]["sitzDerAusgabestelle"]["strassenanschrift"]["hausnummer"] == {
         "from": "G00000002211/G60000000086/F60000000244"
     }
+
+
+def test_a_person_inside_a_thing_takes_nothing_of_the_thing(tmp_path: Path) -> None:
+    # Given a dog with a date of birth and a former keeper
+    registry = Registry(tmp_path)
+    registry.import_path(shipped_folder() / "services" / "hundesteuer-anmeldung" / "schema")
+    # When
+    draft = drafted(registry, "fim:S99000000001V1.0.0")
+    # Then
+    case = yaml.safe_load(draft.files["services/neu/mapping.yaml"])["case"]
+    (keeper,) = case["parties"]
+    assert keeper["each"] == "G99000000002/G99000000003"
+    assert "birthDate" not in keeper["make"]["person"]
+    assert case["data"]["hund"]["make"]["geburtsdatumTeilbekannt"]["from"] == "G60000000083"
 
 
 def test_names_of_data_are_readable_and_comments_say_what_the_standard_says(registry: Registry) -> None:
