@@ -27,10 +27,11 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapters import deadline
-from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Preview, Retryable
+from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Preview, Retryable, TargetConfig
 from adapters.http_auth import MASKED, Auth, AuthSettings
 from adapters.periods import Seconds
-from adapters.settings import AdapterSettings, FaultRule
+from adapters.settings import AdapterSettings, FaultRule, config_finding
+from xoev_schemas.findings import Finding, Text
 
 RETRY_AFTER_CAP = 24 * 3600.0
 """Seconds. A target that asks for more is asked again after a day."""
@@ -47,10 +48,22 @@ _REFUSED_BY_TLS = re.compile(r"CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE|ACCESS_D
 """
 
 
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?|[0-9a-f:.]+(%[\w.-]+)?")
+"""A name (international ones too, underscores as they are in use inside), IPv4, or IPv6 without its brackets."""
+
+
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("an address starts with http:// or https:// and names a host")
+    if not _HOST.fullmatch(parts.hostname):
+        raise ValueError("the address names a host that cannot be one: letters, digits, '-' and '.' make a name")
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("the port of an address is a number from 0 to 65535") from None
+    if re.search(r"\s", value):
+        raise ValueError("an address has no spaces; in a path they are written %20")
     return value
 
 
@@ -260,6 +273,35 @@ def ssl_context(tls: TlsSettings, folder: Path) -> ssl.SSLContext:
         key = str(folder / tls.client_key) if tls.client_key else None
         context.load_cert_chain(str(folder / tls.client_certificate), key, tls.client_key_password)
     return context
+
+
+def check_tls(tls: TlsSettings, config: TargetConfig) -> list[Finding]:
+    """The files that `tls` names are there, and usable together."""
+    named = {name: getattr(tls, name) for name in ("ca_bundle", "client_certificate", "client_key")}
+    folder = Path(config.folder)
+    missing = [name for name, file in named.items() if file is not None and not (folder / file).is_file()]
+    if missing:
+        return [
+            config_finding(
+                config,
+                f"tls.{name}: Diese Datei gibt es nicht.",
+                f"tls.{name}: there is no such file.",
+                remedy=Text(
+                    "Legen Sie sie an; Pfade gelten ab dem Ordner des Ziels.",
+                    "Put it there; paths begin in the target's folder.",
+                ),
+                found=f"tls.{name}",
+                code="config.missing_file",
+            )
+            for name in missing
+        ]
+    try:
+        ssl_context(tls, folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        de, en = "tls: Zertifikat oder Schlüssel sind nicht brauchbar.", f"tls: the files cannot be used ({reason})."
+        return [config_finding(config, de, en, found="tls")]
+    return []
 
 
 def _load_pkcs12(context: ssl.SSLContext, file: Path, password: str | None) -> None:

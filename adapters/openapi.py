@@ -30,7 +30,16 @@ KINDS: tuple[Kind, ...] = ("json", "multipart", "xml", "form")
 
 
 class OpenApiUnusable(Exception):
-    """The document cannot be read, or lacks what was asked for. Names no values."""
+    """The document cannot be read, or lacks what was asked for. Names no values.
+
+    asked: what `target.yaml` asks for and the document does not have (`path`, `media_type`, `openapi`); None = the
+    document itself is at fault, in this line if known.
+    """
+
+    def __init__(self, reason: str, *, asked: str | None = None, line: int | None = None) -> None:
+        super().__init__(reason)
+        self.asked = asked
+        self.line = line
 
 
 def kind_of(media_type: str) -> Kind | None:
@@ -143,7 +152,8 @@ class OpenApiOperation:
         try:
             return kind(_with_null(whole) if old else whole, validate_formats=True, retriever=_refuse)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
-            raise OpenApiUnusable(f"the schema of {self.name} cannot be used: {error}") from error
+            reason = str(error).strip().splitlines()[0]
+            raise OpenApiUnusable(f"the schema of {self.name} cannot be used: {reason}") from error
 
 
 class OpenApi:
@@ -155,8 +165,10 @@ class OpenApi:
             data = source.read_bytes() if isinstance(source, Path) else source[1]
             text = data.decode("utf-8")
             self._document = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            raise OpenApiUnusable(f"{name} cannot be read: {error}") from error
+        except OSError as error:
+            raise OpenApiUnusable(f"{name} cannot be read: {error.strerror}", asked="openapi") from error
+        except (ValueError, yaml.YAMLError) as error:
+            raise _unreadable(name, error) from error
         if not isinstance(self._document, dict) or not str(self._document.get("openapi", "")).startswith("3."):
             raise OpenApiUnusable(f"{name} is not an OpenAPI 3 document")
 
@@ -181,8 +193,16 @@ class OpenApi:
         if wanted not in known:
             near = get_close_matches(wanted, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}."
-            raise OpenApiUnusable(f"there is no operation {wanted}; {hint}")
+            raise OpenApiUnusable(f"there is no operation {wanted}; {hint}", asked="path")
         return OpenApiOperation(self._document, wanted, known[wanted], media_type)
+
+
+def _unreadable(name: str, error: Exception) -> OpenApiUnusable:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
+        return OpenApiUnusable(f"{name} is not YAML: {error.problem}", line=error.problem_mark.line + 1)
+    if isinstance(error, json.JSONDecodeError):
+        return OpenApiUnusable(f"{name} is not JSON: {error.msg}", line=error.lineno)
+    return OpenApiUnusable(f"{name} is neither YAML nor JSON in UTF-8")
 
 
 def plain(value: Any) -> Any:
@@ -228,7 +248,8 @@ def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None) -> 
     """
     if wanted is not None and contents:
         if wanted not in contents:
-            raise OpenApiUnusable(f"{operation} does not take {wanted}; it takes: {', '.join(contents)}")
+            takes = f"{operation} does not take {wanted}; it takes: {', '.join(contents)}"
+            raise OpenApiUnusable(takes, asked="media_type")
         return wanted
     writable = sorted((m for m in contents if kind_of(m)), key=lambda m: KINDS.index(kind_of(m) or "json"))
     if contents and not writable:

@@ -12,21 +12,38 @@ from typing import Any
 
 from lxml import etree
 
+from xoev_schemas.findings import Text
+
 Step = str | int
 
 _STEP = re.compile(r"\.(@?[\w-]+)|\[(\d+)\]")
 
 
+class NotAPath(ValueError):
+    """remedy: what to write instead."""
+
+    def __init__(self, reason: str, remedy: Text) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
 def parse(path: str) -> tuple[Step, ...]:
-    """`$.A[0].B` → ("A", 0, "B"). Raises ValueError when it is no such path."""
+    """`$.A[0].B` → ("A", 0, "B"). Raises NotAPath."""
     if not path.startswith("$"):
-        raise ValueError(f"a path starts with '$': {path!r}")
+        meant = "$." + ".".join(re.findall(r"@?[\w-]+(?:\[\d+\])?", path))
+        raise NotAPath("a path begins with '$.'", Text(f"Schreiben Sie „{meant}“.", f"Write '{meant}'."))
     steps: list[Step] = []
     position = 1
     while position < len(path):
         match = _STEP.match(path, position)
         if match is None:
-            raise ValueError(f"not a path from position {position}: {path!r}")
+            raise NotAPath(
+                f"this is no path from its character {position + 1} on",
+                Text(
+                    "Schreiben Sie Namen mit Punkten, Stellen in Klammern: $.akten[0].nummer.",
+                    "Write names with dots, positions in brackets: $.akten[0].nummer.",
+                ),
+            )
         steps.append(match.group(1) if match.group(1) is not None else int(match.group(2)))
         position = match.end()
     return tuple(steps)
@@ -75,7 +92,7 @@ def _attribute(here: list[etree._Element], name: str) -> str | None:
 def write(body: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:
     """A copy of `body` with `value` at `path`; objects on the way are made where they are missing, lists are not.
 
-    Raises ValueError when something that is no object stands in the way.
+    Raises ValueError (NotAPath too) when something that is no object stands in the way.
     """
     steps = parse(path)
     if not steps or any(isinstance(step, int) for step in steps):

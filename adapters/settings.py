@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from adapters import paths
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Retryable, TargetConfig
+from adapters.periods import NotADuration
 from xoev_schemas.findings import Finding, Severity, Text
 
 _FAULT_TEXT = 64 * 1024
@@ -148,15 +149,32 @@ def _setting_finding(model: type[BaseModel], error: Mapping[str, Any], config: T
             remedy=Text("Ergänzen Sie sie in der Datei.", "Add it to the file."),
             allowed=name,
         )
-    expected = str(error["msg"]).removeprefix("Value error, ")
+    reason, allowed = expected_in(error)
     return config_finding(
         config,
         f"{name}: Der Wert ist nicht zulässig.",
-        f"{name}: {expected}",
-        remedy=Text("Berichtigen Sie den Wert.", "Correct the value."),
+        f"{name}: {reason}",
+        remedy=remedy_in(error) or Text("Berichtigen Sie den Wert.", "Correct the value."),
         found=name,
-        allowed=expected,
+        allowed=allowed,
     )
+
+
+def expected_in(error: Mapping[str, Any]) -> tuple[str, str | None]:
+    """What one of pydantic's errors says: a sentence, and what may stand there where that can be said without words.
+    Neither repeats the value.
+    """
+    said = re.sub(r"^(Value error|Assertion failed), ", "", str(error["msg"]))
+    allowed = said.removeprefix("Input should be ")
+    return (said, None) if allowed == said else (f"the value should be {allowed}", allowed)
+
+
+def remedy_in(error: Mapping[str, Any]) -> Text | None:
+    """What the type that refused a value says to write instead (`NotADuration`, `NotAPath`)."""
+    reason = (error.get("ctx") or {}).get("error")
+    if not isinstance(reason, NotADuration | paths.NotAPath):
+        return None
+    return Text(*(f"{text[0].upper()}{text[1:].removesuffix('.')}." for text in (reason.remedy.de, reason.remedy.en)))
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

@@ -29,11 +29,11 @@ from adapters.base import (
 )
 from adapters.contract import differences, missing_answers
 from adapters.guard import only_decisions, only_questions
-from adapters.http import Answer, HttpConnection, Streamed, on_the_host, retry_after
+from adapters.http import Answer, HttpConnection, Streamed, check_tls, on_the_host, retry_after
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, kind_of
 from adapters.rest import bodies, following
 from adapters.rest.answers import Reading, reading, tolerant, with_problem
-from adapters.rest.checks import check_settings, dotted, finding, with_key_place
+from adapters.rest.checks import check_settings, dotted, finding, unusable, with_key_place
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import first_match, read_probe, read_settings
 from xoev_schemas.findings import Finding
@@ -56,12 +56,16 @@ class RestAdapter:
     def check(self) -> list[Finding]:
         if self._settings is None or self._wrong:
             return list(self._wrong)
+        settings, config, found = self._settings, self._config, check_tls(self._settings.tls, self._config)
+        operation: OpenApiOperation | None = None
+        search: OpenApiOperation | None = None
         try:
-            operation = _operation(self._settings, self._config)
-            search = _search(self._settings, self._probe, self._config)
+            operation = _operation(settings, config)
+            search = _search(settings, self._probe, config)
         except OpenApiUnusable as error:
-            return [finding(self._config, "Datei oder Vorgang sind nicht brauchbar.", str(error), "openapi")]
-        return check_settings(self._config, self._settings, self._probe, operation, search) if operation else []
+            prefix = "probe." if operation is not None and error.asked is not None else ""
+            return [*found, unusable(config, settings.openapi or "", error, prefix)]
+        return found + (check_settings(config, settings, self._probe, operation, search) if operation else [])
 
     def required_fields(self) -> list[FieldSpec] | None:
         if self._settings is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from adapters import paths
 from adapters.base import FieldSpec, TargetConfig
 from adapters.http_auth import ApiKeyAuth
-from adapters.openapi import OpenApiOperation
+from adapters.openapi import OpenApiOperation, OpenApiUnusable
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import config_finding
 from xoev_schemas.findings import Finding, Severity, Text
@@ -31,6 +33,16 @@ def check_settings(
         told = {f"probe.references.{name}": path for name, path in probe.references.items()}
         findings += _places(config, told, search.answer_fields(), search.name)
     return findings + _asynchronous(config, settings, operation) + _credentials(config, settings, operation)
+
+
+def unusable(config: TargetConfig, document: str, error: OpenApiUnusable, prefix: str = "") -> Finding:
+    """At the setting that asks for what is not there, or at the document. prefix: `probe.` for what the probe asks."""
+    placed = finding(
+        config, "Datei oder Vorgang sind nicht brauchbar.", str(error), prefix + (error.asked or "openapi")
+    )
+    if error.asked is not None:
+        return placed
+    return replace(placed, path=str(Path(config.folder) / document), line=error.line, found=None)
 
 
 def _asynchronous(config: TargetConfig, settings: RestSettings, operation: OpenApiOperation) -> list[Finding]:

@@ -17,7 +17,7 @@ from adapters import paths
 from adapters.base import FieldSpec, OutcomeUnknown, Permanent, Preview, Receipt, Request, TargetConfig
 from adapters.contract import differences, missing_answers
 from adapters.guard import Progress, only_decisions, only_questions
-from adapters.http import Answer
+from adapters.http import Answer, check_tls
 from adapters.settings import config_finding, read_probe, read_settings
 from adapters.soap.checks import check_headers, check_paths, check_probe, request_fields, soap_finding
 from adapters.soap.port import KnownKey, Port
@@ -45,13 +45,18 @@ class SoapAdapter:
         if self._settings is None or self._wrong:
             return list(self._wrong)
         settings, probe = self._settings, self._probe
+        findings = check_tls(settings.tls, self._config)
+        setting = "wsdl"
         try:
             wsdl = Wsdl(Path(self._config.folder) / settings.wsdl)
+            setting = "operation"
             called = [wsdl.operation(settings.operation, port=settings.port)]
+            setting = "probe.operation"
             called += [wsdl.operation(probe.operation, port=settings.port)] if probe is not None else []
         except WsdlUnusable as error:
-            return [soap_finding(self._config, "Datei oder Vorgang sind nicht brauchbar.", str(error), "wsdl")]
-        findings = [*check_paths(self._config, settings, wsdl, called[0])]
+            unusable = soap_finding(self._config, "Datei oder Vorgang sind nicht brauchbar.", str(error), setting)
+            return [*findings, unusable]
+        findings += check_paths(self._config, settings, wsdl, called[0])
         findings += check_headers(self._config, settings, called)
         if probe is not None:
             findings += check_probe(self._config, settings, wsdl, probe, self._probe_key(probe))
