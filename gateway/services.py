@@ -19,7 +19,7 @@ from gateway.errors import NotFound
 from gateway.intake.refusals import refused
 from gateway.mapping.nodes import JsonNode
 from gateway.mapping.run import MappingOutcome, TraceLine, holds, run, run_on_case
-from gateway.packages.loader import load
+from gateway.packages.loader import Written, load, nowhere
 from gateway.packages.model import (
     Accepts,
     Client,
@@ -90,13 +90,15 @@ class Packages:
         only: Sequence[str] = (),
         changes: Members | None = None,
         stage: Stage = "test",
+        written: Written = nowhere,
     ) -> Packages:
         """folders: each holds `services/`, `targets/`, `clients/`. only: services in use; empty = all. changes: the
-        installation's settings for targets, as `gateway.packages.overlays.overlay` makes them.
+        installation's settings for targets, as `gateway.packages.overlays.overlay` makes them. written: where the
+        settings say `folders` and `only`.
 
         Raises ConfigurationError that lists everything wrong at once.
         """
-        return cls(*load([Path(folder) for folder in folders], registry, only, changes), registry, stage)
+        return cls(*load([Path(folder) for folder in folders], registry, only, changes, written), registry, stage)
 
     def find_service(
         self,

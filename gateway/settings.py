@@ -251,7 +251,8 @@ def _read(file: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
         line = mark.line + 1 if mark else None
-        raise ConfigurationError([_finding(str(file), line, "ist kein YAML", "is not YAML")]) from None
+        why = f"is not YAML: {error.problem}." if isinstance(error, yaml.MarkedYAMLError) else "is not YAML in UTF-8."
+        raise ConfigurationError([_finding(str(file), line, "Die Datei ist kein YAML.", why)]) from None
     if not isinstance(loaded or {}, dict) or not all(isinstance(name, str) for name in loaded or {}):
         de, en = "enthält keine Einstellungen der Form „Name: Wert“", "holds no settings of the form 'name: value'"
         raise ConfigurationError([_finding(str(file), 1, de, en)])

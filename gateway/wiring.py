@@ -8,7 +8,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from gateway.delivery.gates import Gates
 from gateway.errors import ConfigurationError
 from gateway.intake.tokens import TokenIssuer
 from gateway.metrics import Metrics
-from gateway.packages.overlays import overlay
+from gateway.packages.overlays import overlay, places_in
 from gateway.packages.proving import prove_adapter
 from gateway.services import Packages, shipped_folder
 from gateway.settings import Settings
@@ -28,9 +28,9 @@ from gateway.store import KeyRing, Store
 from queues import open_broker
 from queues.base import Broker
 from xoev_schemas.documents import Limits as ParseLimits
-from xoev_schemas.findings import Finding, has_errors
+from xoev_schemas.findings import Finding, Text, has_errors
 from xoev_schemas.ladder import Checker
-from xoev_schemas.registry import Registry
+from xoev_schemas.registry import ImportRefused, Registry
 from xoev_schemas.workers import Workers
 
 SCANS_AT_A_TIME = 4
@@ -115,14 +115,41 @@ def open_examiner(settings: Settings, clock: Callable[[], datetime], metrics: Me
 
 
 def load_packages(settings: Settings) -> tuple[Registry, Packages]:
-    """The installed standards, those that packages bring with them, and the packages, checked whole."""
+    """The installed standards, those that packages bring with them, and the packages, checked whole.
+
+    Raises ConfigurationError.
+    """
     registry = Registry(settings.home / "schemas")
     folders = settings.packages or [shipped_folder()]
+    faults: list[Finding] = []
     for own in sorted(schema for folder in folders for schema in Path(folder).glob("services/*/schema")):
         if not settings.services or own.parent.name in settings.services:
-            registry.import_path(own)
-    changes = overlay(settings.targets, settings.file)
-    return registry, Packages.load(folders, registry, only=settings.services, changes=changes, stage=settings.stage)
+            try:
+                registry.import_path(own)
+            except ImportRefused as error:
+                faults += [_in_package(own, finding) for finding in error.findings]
+    if faults:
+        raise ConfigurationError(faults)
+    packages = Packages.load(
+        folders,
+        registry,
+        only=settings.services,
+        changes=overlay(settings.targets, settings.file),
+        stage=settings.stage,
+        written=places_in(settings.file),
+    )
+    return registry, packages
+
+
+_BROKEN = ("schemas.not_compiled", "schemas.not_well_formed")
+
+
+def _in_package(folder: Path, finding: Finding) -> Finding:
+    """A fault in a schema that a package brings along, which nobody but its author can mend."""
+    name, _, line = finding.path.rpartition(":")
+    placed = replace(finding, path=str(folder / (name or line)), line=int(line) if name and line.isdigit() else None)
+    remedy = Text("Berichtigen Sie das Schema des Pakets.", "Mend the schema of the package.")
+    return replace(placed, remedy=remedy) if finding.code in _BROKEN else placed
 
 
 def build_adapters(packages: Packages) -> dict[str, Adapter]:

@@ -73,7 +73,7 @@ def compile_xsd(source: XsdSource) -> etree.XMLSchema:
     try:
         return cast("etree.XMLSchema", make(file=str(folder / source.entry), attribute_defaults=True))
     except etree.LxmlError as error:
-        raise NotCompiled(_problems(error, folder)) from None
+        raise NotCompiled(_problems(error, folder, source.files)) from None
 
 
 class _Compiled(threading.local):
@@ -149,12 +149,20 @@ def _leads_to(source: XsdSource, path: str, location: str) -> str:
     return posixpath.normpath(posixpath.join(posixpath.dirname(path), unquote(location)))
 
 
-def _problems(error: etree.LxmlError, folder: Path) -> list[tuple[str, str]]:
+def _problems(error: etree.LxmlError, folder: Path, files: Mapping[str, bytes]) -> list[tuple[str, str]]:
+    """`FILE:LINE`, as the files were sent, and what is wrong there."""
     log = [entry for entry in cast(Any, error.error_log) if entry.level_name != "WARNING"]
-    prefix = f"{folder}/"
-    return [(unquote(e.filename).removeprefix("file://").removeprefix(prefix), e.message) for e in log] or [
-        ("", str(error))
-    ]
+    return [(_place(entry, folder, files), entry.message) for entry in log] or [("", str(error))]
+
+
+def _place(entry: Any, folder: Path, files: Mapping[str, bytes]) -> str:
+    name = unquote(entry.filename).removeprefix("file://").removeprefix(f"{folder}/")
+    if name not in files:
+        return name
+    # What was laid out has the same elements, but not the same line breaks inside of tags.
+    pairs = zip(parse_schema((folder / name).read_bytes()).iter(), parse_schema(files[name]).iter(), strict=True)
+    line = next((own.sourceline for laid_out, own in pairs if laid_out.sourceline >= entry.line), None)
+    return f"{name}:{line}" if line else name
 
 
 def without_anchors(xsd: bytes) -> bytes:

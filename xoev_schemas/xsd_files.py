@@ -72,12 +72,13 @@ class XsdFiles:
         if path not in self._files:
             try:
                 self._files[path] = _described(path)
-            except (etree.XMLSyntaxError, OSError):
+            except (etree.XMLSyntaxError, OSError) as error:
                 self._files[path] = None
+                line = f":{error.lineno}" if isinstance(error, etree.XMLSyntaxError) else ""
                 problems.append(
                     import_finding(
                         "schemas.not_well_formed",
-                        self._source.name(path),
+                        f"{self._source.name(path)}{line}",
                         Text("Die Datei ist kein wohlgeformtes Schema.", "The file is not a well-formed schema."),
                     )
                 )

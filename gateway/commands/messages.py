@@ -196,8 +196,8 @@ def _address(url: str) -> str:
 
 def _own_token(settings: Settings, packages: Packages, client: str) -> str:
     issuer, known = issuer_of(settings), packages.clients.get(client)
-    if known is None or known.client_id is None:
-        portals = (name for name, c in packages.clients.items() if c.client_id and c.kind == "portal")
+    if known is None or known.client_id is None or known.issuer != issuer.issuer:
+        portals = (n for n, c in packages.clients.items() if c.issuer == issuer.issuer and c.kind == "portal")
         names = ", ".join(sorted(portals)) or "none"
         raise GatewayError(
             f"there is no client {client!r} that a token could be issued for",

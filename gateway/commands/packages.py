@@ -29,8 +29,11 @@ def check(
     """Prove the whole configuration, without network or running parts. 1: a package is wrong; 2: could not check."""
     from adapters.registry import load_adapter
     from gateway.checking import check_packages, recipients
+    from gateway.packages.fitting import misfits
 
     settings = settings_for(config)
+    if not settings.packages:
+        say("These are the packages shipped with the gateway, for no setting `packages` names folders of your own.")
     try:
         registry, packages = look(settings)
     except ConfigurationError as error:
@@ -40,7 +43,7 @@ def check(
         raise typer.Exit(Exit.NO) from None
     with open_checker(settings, registry) as checker:
         findings = check_packages(packages, checker, load_adapter, strict=strict)
-    findings += gaps(settings, packages, strict=strict)
+    findings += [*misfits(settings, packages), *gaps(settings, packages, strict=strict)]
     told = recipients(packages)
     _say_findings(findings, told, as_json=as_json)
     if table_view and not as_json:

@@ -59,10 +59,12 @@ def token(
     issuer = issuer_of(settings)
     _, packages = look(settings)
     known = packages.clients.get(client)
-    if known is None or not known.client_id:
-        names = ", ".join(sorted(name for name, c in packages.clients.items() if c.client_id)) or "none"
+    if known is None or not known.client_id or known.issuer != issuer.issuer:
+        names = ", ".join(sorted(name for name, c in packages.clients.items() if c.issuer == issuer.issuer)) or "none"
         raise GatewayError(
-            f"there is no client {client!r} that uses tokens", code="unknown_client", remedy=f"Known are: {names}."
+            f"there is no client {client!r} that uses tokens of this installation's own issuer ({issuer.issuer})",
+            code="unknown_client",
+            remedy=f"Known are: {names}.",
         )
     text = issuer.issue(known.client_id, lifetime_seconds=seconds)
     if as_json:

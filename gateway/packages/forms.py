@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from adapters.periods import NotADuration, Period, Seconds, parse_period
-from adapters.settings import keys_at, keys_of
+from adapters.periods import Period, Seconds, parse_period
+from adapters.settings import PathText, expected_in, keys_at, keys_of, remedy_in
 from gateway.attachments.kinds import normalise
 from gateway.attachments.rules import DEFAULT_ALLOWED
 from gateway.delivery.hours import parse_hours
@@ -157,8 +157,8 @@ class TargetForm(_Form):
     adapter: Line
     department: Name
     request: Line = "request.yaml"
-    references: dict[str, Line] = {}
-    key: Line | None = None
+    references: dict[str, PathText] = {}
+    key: PathText | None = None
     repeatable: bool = False
     probe: dict[str, Any] | None = None
     retry: RetryForm | None = None
@@ -228,15 +228,7 @@ def _explain(form: type[BaseModel], node: Members, fault: ErrorDetails, problems
         remedy = did_you_mean(str(location[-1]), known)
         problems.add(place, "config.unknown_key", text, remedy=remedy, allowed=", ".join(sorted(known)))
     else:
-        # pydantic's words say what is expected; they never repeat the value.
-        expected = re.sub(r"^(Value error|Assertion failed), ", "", fault["msg"])
-        german = f"Der Wert von „{where or 'Datei'}“ ist hier nicht möglich."
-        text = Text(german, f"{where or 'this file'}: {expected}.")
-        problems.add(place, "config.value", text, allowed=expected, remedy=_remedy(fault))
-
-
-def _remedy(fault: ErrorDetails) -> Text | None:
-    reason = fault.get("ctx", {}).get("error")
-    if not isinstance(reason, NotADuration):
-        return None
-    return Text(*(f"{text[0].upper()}{text[1:]}." for text in (reason.remedy.de, reason.remedy.en)))
+        reason, allowed = expected_in(fault)
+        german = f"Der Wert von „{where}“ ist hier nicht möglich." if where else "Die Angaben passen nicht zusammen."
+        text = Text(german, f"{where or 'this file'}: {reason}.")
+        problems.add(place, "config.value", text, allowed=allowed, remedy=remedy_in(fault))

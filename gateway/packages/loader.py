@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,24 +19,37 @@ if TYPE_CHECKING:
 
 Services = Mapping[str, tuple[Service, Members]]
 Kind = TypeVar("Kind")
+Written = Callable[[str, int], Place | None]
+"""Where an entry of a list stands in the settings, by the setting's name and its index; None = unknown."""
+
+
+def nowhere(_setting: str, _index: int) -> Place | None:
+    """For packages that no settings name."""
+    return None
 
 
 def load(
-    folders: Sequence[Path], registry: Registry, only: Sequence[str] = (), changes: Members | None = None
+    folders: Sequence[Path],
+    registry: Registry,
+    only: Sequence[str] = (),
+    changes: Members | None = None,
+    written: Written = nowhere,
 ) -> tuple[dict[str, Service], dict[str, Target], dict[str, Client]]:
     """Services, targets and clients by name. only: names of services; empty = all. changes: target → its overlay.
+    written: where the settings say `folders` and `only`.
 
     Raises ConfigurationError with everything that is wrong.
     """
     problems = Problems()
-    for folder in folders:
+    for index, folder in enumerate(folders):
         if not folder.is_dir():
-            text = Text("Diesen Ordner mit Paketen gibt es nicht.", "there is no such folder of packages.")
-            problems.add(Place(folder), "config.missing_folder", text)
+            de, en = "Den Ordner mit Paketen „{}“ gibt es nicht.", "there is no folder of packages '{}'."
+            text = Text(de.format(folder), en.format(folder))
+            problems.add(written("packages", index) or Place(folder), "config.missing_folder", text)
     service_files = dict(_named(folders, "services", "*/service.yaml", problems))
     target_files = dict(_named(folders, "targets", "*/target.yaml", problems))
     client_files = dict(_named(folders, "clients", "*.yaml", problems))
-    chosen = _chosen(service_files, only, problems)
+    chosen = _chosen(service_files, only, written, problems)
     services = _present({name: read_service(name, file, registry, problems) for name, file in chosen.items()})
     used = {name for service, _ in services.values() for name in service.targets}
     overlaid = _overlaid(changes, target_files, problems)
@@ -50,7 +63,7 @@ def load(
     )
     clients = _present({name: read_client(name, file, problems) for name, file in client_files.items()})
     _check_targets(services, target_files, targets, problems)
-    _check_clients(clients, client_files, service_files, problems)
+    _check_clients(clients, service_files, problems)
     problems.raise_if_any()
     return {name: _versioned(service, targets) for name, (service, _) in services.items()}, targets, clients
 
@@ -69,11 +82,11 @@ def _named(folders: Sequence[Path], kind: str, pattern: str, problems: Problems)
                 yield name, file
 
 
-def _chosen(files: dict[str, Path], only: Sequence[str], problems: Problems) -> dict[str, Path]:
-    for name in only:
+def _chosen(files: dict[str, Path], only: Sequence[str], written: Written, problems: Problems) -> dict[str, Path]:
+    for index, name in enumerate(only):
         if name not in files:
-            what = Text("Die Leistung", "service")
-            problems.unknown(Place(Path("services")), "config.unknown_service", what, name, files)
+            place = written("services", index) or Place(Path("services"))
+            problems.unknown(place, "config.unknown_service", Text("Die Leistung", "service"), name, files)
     return {name: file for name, file in files.items() if not only or name in only}
 
 
@@ -108,25 +121,23 @@ def _check_targets(
                 problems.add(Place(files[name]), "config.no_request", text)
 
 
-def _check_clients(
-    clients: Mapping[str, Client], files: Mapping[str, Path], services: Mapping[str, Path], problems: Problems
-) -> None:
+def _check_clients(clients: Mapping[str, Client], services: Mapping[str, Path], problems: Problems) -> None:
     """No two clients look alike, and the services that they may send exist."""
     seen: dict[object, str] = {}
     for name, client in clients.items():
         token = (client.issuer, client.client_id) if client.client_id else None
-        for identity in (token, client.certificate_sha256):
+        for setting, identity in (("client_id", token), ("certificate", client.certificate_sha256)):
             if identity is not None and identity in seen:
                 text = Text(
                     f"„{name}“ und „{seen[identity]}“ weisen sich gleich aus.",
                     f"'{name}' and '{seen[identity]}' have the same identity.",
                 )
-                problems.add(Place(files[name]), "config.same_identity", text)
+                problems.add(client.place(setting), "config.same_identity", text)
             seen[identity] = name
-        for service in client.services or ():
+        for index, service in enumerate(client.services or ()):
             if service not in services:
                 what = Text("Die Leistung", "service")
-                problems.unknown(Place(files[name]), "config.unknown_service", what, service, services)
+                problems.unknown(client.place("services", index), "config.unknown_service", what, service, services)
 
 
 def _versioned(service: Service, targets: Mapping[str, Target]) -> Service:

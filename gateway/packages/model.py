@@ -13,8 +13,9 @@ from adapters.periods import Period
 from gateway.attachments.rules import AttachmentRules
 from gateway.mapping.conditions import Condition
 from gateway.mapping.language import CompiledMapping
+from gateway.mapping.problems import Place
 from gateway.mapping.rules import RuleSet
-from gateway.mapping.yaml_nodes import Members
+from gateway.mapping.yaml_nodes import Members, find
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import SchemaRef
@@ -143,6 +144,10 @@ class Target:
     requests: Mapping[str, CompiledMapping] = field(repr=False)
     source: Members | None = field(default=None, repr=False, compare=False)
 
+    def place(self, *location: str | int) -> Place:
+        """Where a setting stands: in its file, or in the installation's settings that lie over it."""
+        return find(self.source, location) if self.source else Place(self.folder / "target.yaml")
+
     def request_for(self, service: str) -> CompiledMapping | None:
         return self.requests.get(service) or self.requests.get("")
 
@@ -153,6 +158,7 @@ class Client:
 
     services: what a portal may send; None = all; empty for a department. department: whose cases it may fetch.
     certificate_sha256: of the DER form, lower-case hex. secret_scrypt: only for the installation's own token issuer.
+    source: its file, for the place of a fault.
     """
 
     name: str
@@ -163,3 +169,8 @@ class Client:
     services: tuple[str, ...] | None
     department: str | None
     secret_scrypt: str | None = field(default=None, repr=False)
+    source: Members | None = field(default=None, repr=False, compare=False)
+
+    def place(self, *location: str | int) -> Place:
+        """Where a setting stands in its file."""
+        return find(self.source, location) if self.source else Place(Path("clients") / f"{self.name}.yaml")

@@ -6,13 +6,14 @@ that it stands in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from gateway.mapping.problems import Place, Problems
-from gateway.mapping.yaml_nodes import Items, Members, Scalar, YamlNode, read_yaml
+from gateway.mapping.yaml_nodes import Items, Members, Scalar, YamlNode, find, read_yaml
 
 _VARIABLE = Place(Path("GATEWAY_TARGETS"))
 """Where that comes from which no file says."""
@@ -26,6 +27,17 @@ def overlay(targets: Mapping[str, Mapping[str, Any]], file: Path | None) -> Memb
     node = _placed(targets, _below(written, "targets"))
     assert isinstance(node, Members)
     return node
+
+
+def places_in(file: Path | None) -> Callable[[str, int], Place | None]:
+    """Where entries of lists in the settings stand: in the file, or, where it wins, in an environment variable."""
+    node = read_yaml(file, Problems()) if file is not None else None
+
+    def place(setting: str, index: int) -> Place | None:
+        variable = f"GATEWAY_{setting.upper()}"
+        return Place(Path(variable)) if node is None or variable in os.environ else find(node, (setting, index))
+
+    return place
 
 
 def laid_over(own: Members, changes: Members) -> Members:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from adapters.base import Adapter, TargetConfig
 from adapters.registry import AdapterUnknown
 from gateway.mapping.problems import Place
-from gateway.mapping.yaml_nodes import find
 from gateway.packages.model import Target
 from xoev_schemas.findings import Finding, Text
 
@@ -31,20 +31,18 @@ def _unknown(target: Target, reason: str) -> Finding:
         "Berichtigen Sie „adapter“ oder spielen Sie das Paket des Adapters ein.",
         "Correct `adapter`, or install the adapter's package.",
     )
-    return _at(_place(target, ("adapter",)), Finding("config.unknown_adapter", "error", "service", text, remedy=remedy))
+    return _at(target.place("adapter"), Finding("config.unknown_adapter", "error", "service", text, remedy=remedy))
 
 
 def _placed(target: Target, finding: Finding) -> Finding:
-    """An adapter knows its settings by name, not where they stand; `found` names the setting (`probe.path`)."""
-    if finding.line is not None:
+    """An adapter knows its settings by name, not where they stand; `found`, or `allowed` for what is missing, names the
+    setting (`probe.path`). Faults in another file (the target's description) it has placed itself.
+    """
+    if finding.path and Path(finding.path).name != "target.yaml":
         return finding
     steps = [int(step) if step.isdigit() else step for step in (finding.found or "").split(".") if step]
     remedy = finding.remedy if finding.remedy.en else Text("Berichtigen Sie die Angabe.", "Correct the setting.")
-    return _at(_place(target, tuple(steps)), replace(finding, remedy=remedy))
-
-
-def _place(target: Target, location: tuple[str | int, ...]) -> Place:
-    return find(target.source, location) if target.source else Place(target.folder / "target.yaml")
+    return _at(target.place(*steps), replace(finding, remedy=remedy, found=None))
 
 
 def _at(place: Place, finding: Finding) -> Finding:

@@ -16,7 +16,7 @@ from gateway.attachments.rules import AttachmentRules
 from gateway.errors import ConfigurationError
 from gateway.mapping.condition_reader import read_condition
 from gateway.mapping.language import CompiledMapping
-from gateway.mapping.problems import Place, Problems
+from gateway.mapping.problems import Place, Problems, nearest
 from gateway.mapping.reader import read_mapping
 from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
@@ -41,6 +41,9 @@ from xoev_schemas.findings import Text
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import Registry
+
+_FORMS = ("service.yaml", "target.yaml")
+"""Files of a package that no setting names."""
 
 
 def read_service(name: str, file: Path, registry: Registry, problems: Problems) -> tuple[Service, Members] | None:
@@ -120,8 +123,12 @@ def _rules(folder: Path, name: str, place: Place, problems: Problems) -> RuleSet
 def _is_there(folder: Path, name: str, place: Place, problems: Problems) -> bool:
     if Path(name).name == name and (folder / name).is_file():
         return True
-    known = [found.name for found in folder.glob("*.yaml")]
-    problems.unknown(place, "config.missing_file", Text("Die Datei", "file"), name, known)
+    known = sorted(found.stem for found in folder.glob("*.yaml") if found.name not in _FORMS)
+    meant = nearest(Path(name).stem, known)
+    text = Text(f"Die Datei „{name}“ gibt es hier nicht.", f"there is no file '{name}' here.")
+    remedy = Text(f"Meinten Sie „{meant}.yaml“?", f"Did you mean '{meant}.yaml'?") if meant else None
+    allowed = ", ".join(f"{stem}.yaml" for stem in known) or None
+    problems.add(place, "config.missing_file", text, remedy=remedy, allowed=allowed)
     return False
 
 
@@ -226,6 +233,7 @@ def read_client(name: str, file: Path, problems: Problems) -> Client | None:
         services=services,
         department=form.department,
         secret_scrypt=_resolved(node.nodes["secret_scrypt"], problems) if form.secret_scrypt else None,
+        source=node,
     )
 
 

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from gateway.mapping.problems import nearest
 from xoev_schemas.findings import Severity, Text
+from xoev_schemas.standards import fim_id
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import Registry
 
 _VERSION = re.compile(r"(?:(?<=\d)[Vv_]|/)\d+(?:\.\d+)*")
+_NAME = re.compile(r"[a-z][a-z0-9+.-]*:\S+")
 _ALIKE, _ALIKE_NUMBERS = 0.85, 0.94
 """How similar a slip is to what was meant. FIM ids differ in a few digits anyway: there one character may differ."""
 _IMPORT = Text("Spielen Sie ihn ein: gateway schemas import PFAD.", "Import it: gateway schemas import PATH.")
@@ -44,12 +46,16 @@ def explain_missing(schema: str, registry: Registry) -> Missing:
     if named:
         known = [f"{name}#{one}" for one in named[0].messages]
         return _slip(schema, f"has no message {message}", f"hat keine Nachricht {message}", known)
+    if not _NAME.fullmatch(name) and fim_id(name) is None:
+        return _no_name(schema)
     installed = [standard.ref for standard in standards]
     others = [ref for ref in installed if _VERSION.sub("", ref) == _VERSION.sub("", name)]
     if others:
         return _absent(schema, others)
     fim = name.startswith("fim:")
-    alike = [ref for ref in installed if ref.startswith("fim:") == fim]
+    # A namespace is a name as well, for what is neither FIM nor anything else with many names.
+    spaces = [uri for standard in standards if not standard.is_fim for uri in standard.schema_uris]
+    alike = [ref for ref in [*installed, *spaces] if ref.startswith("fim:") == fim]
     if nearest(name, alike, cutoff=_ALIKE_NUMBERS if fim else _ALIKE):
         return _slip(schema, "is not installed", "ist nicht installiert", alike)
     return _absent(schema, ())
@@ -65,6 +71,20 @@ def _slip(schema: str, en: str, de: str, known: Iterable[str]) -> Missing:
         Text(f"{schema} {de}.", f"{schema} {en}."),
         Text(f"Meinten Sie „{meant}“?", f"Did you mean '{meant}'?"),
         ", ".join(choices[:40]),
+    )
+
+
+def _no_name(schema: str) -> Missing:
+    return Missing(
+        "config.unknown_schema",
+        "error",
+        f"{schema} is no name of a schema",
+        Text(f"„{schema}“ ist kein Name eines Schemas.", f"'{schema}' is no name of a schema."),
+        Text(
+            "Schreiben Sie zum Beispiel fim:S00000000001V1.0, xoev:xbau/2.6#NACHRICHT oder xsd:NAMENSRAUM.",
+            "Write, for instance, fim:S00000000001V1.0, xoev:xbau/2.6#MESSAGE or xsd:NAMESPACE.",
+        ),
+        None,
     )
 
 

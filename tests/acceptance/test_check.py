@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 SERVICE = "hundesteuer-anmeldung"
+XS = "http://www.w3.org/2001/XMLSchema"
 
 
 def check(folder: Path, settings: str, *options: str) -> tuple[int, Any]:
@@ -61,3 +62,65 @@ def test_settings_that_cannot_be_read_leave_the_question_open(tmp_path: Path) ->
 
     assert returned == 2
     assert report["error"]["code"] == "configuration"
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway", *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_without_packages_of_its_own_it_says_that_those_shipped_are_checked(tmp_path: Path) -> None:
+    assert "packages shipped with the gateway" in run(tmp_path, "check").stderr
+
+    (tmp_path / "own" / "services").mkdir(parents=True)
+    (tmp_path / "gateway.yaml").write_text("home: var\npackages: [own]\n", encoding="utf-8")
+    assert "shipped" not in run(tmp_path, "check").stderr
+
+
+@pytest.mark.parametrize(
+    ("setting", "code"),
+    [("services: [hundesteuer]", "config.unknown_service"), ("packages: [nowhere]", "config.missing_folder")],
+)
+def test_what_the_settings_name_and_nobody_has_is_found_in_their_line(tmp_path: Path, setting: str, code: str) -> None:
+    returned, report = check(tmp_path, f"home: var\n{setting}\n")
+
+    [finding] = report["findings"]
+    assert returned == 1
+    assert (finding["code"], finding["path"], finding["line"]) == (code, str(tmp_path / "gateway.yaml"), 2)
+
+
+def test_settings_that_are_no_yaml_are_told_why(tmp_path: Path) -> None:
+    _, report = check(tmp_path, "home: [\n")
+
+    [finding] = report["error"]["findings"]
+    assert finding["line"] == 2
+    assert "expected the node content" in finding["text"]["en"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "code", "line"),
+    [("<a>\n</b>", "schemas.not_well_formed", 2), ("\n".join(["<xs:schema", f'xmlns:xs="{XS}" targetNamespace="urn:a">',
+     '<xs:element name="a" type="b"/>', "</xs:schema>"]), "schemas.not_compiled", 3)],
+)  # fmt: skip
+def test_a_broken_schema_of_a_package_is_found_in_its_line(tmp_path: Path, schema: str, code: str, line: int) -> None:
+    file = tmp_path / "own" / "services" / "a" / "schema" / "a.xsd"
+    file.parent.mkdir(parents=True)
+    file.write_text(schema, encoding="utf-8")
+
+    returned, report = check(tmp_path, "home: var\npackages: [own]\n")
+
+    [finding] = report["findings"]
+    assert (returned, finding["code"], finding["line"]) == (1, code, line)
+    assert (tmp_path / finding["path"]).samefile(file)
+
+
+def test_no_token_is_issued_for_a_client_of_another_issuer(tmp_path: Path) -> None:
+    client = tmp_path / "own" / "clients" / "form.yaml"
+    client.parent.mkdir(parents=True)
+    client.write_text("kind: portal\nissuer: urn:foo\nclient_id: f\nservices: '*'\n", encoding="utf-8")
+    (tmp_path / "gateway.yaml").write_text("home: var\npackages: [own]\n", encoding="utf-8")
+
+    done = run(tmp_path, "token", "form")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "urn:ozg-gateway:local" in done.stderr

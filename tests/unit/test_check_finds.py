@@ -10,7 +10,9 @@ from checking_support import checker_of
 from adapters.registry import load_adapter
 from gateway.checking import check_packages, try_samples
 from gateway.errors import ConfigurationError
+from gateway.packages.fitting import misfits
 from gateway.services import Packages
+from gateway.settings import Settings
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry
 
@@ -234,3 +236,147 @@ def test_a_value_that_only_one_of_two_services_has_is_no_slip(city: City) -> Non
     city.write("targets/amt/request.yaml", REQUEST.replace("schrank: SR", "schrank: SR, regal: SR, tisch: SR"))
     # Then only what comes from neither is told, for each of them
     assert {f.found for f in city.findings() if f.code == "mapping.code_never"} == {"tisch"}
+
+
+# --- slips in settings have a place and a remedy ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "line", "says"),
+    [
+        ('references: {nummer: "nummer"}', 6, "Write '$.nummer'."),
+        ("key: kundennr", 6, "Write '$.kundennr'."),
+        ("key: $.a[x]", 6, "Write names with dots, positions in brackets: $.akten[0].nummer."),
+        ("tls: {ca_bundle: nix.pem}", 6, "there is no such file"),
+        ('probe: {path: "/faelle?nr={key}"}', 6, "there is no operation GET /faelle"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_found_in_its_line(city: City, setting: str, line: int, says: str) -> None:
+    city.write("targets/amt/target.yaml", f"{TARGET}{setting}\n")
+
+    [finding] = city.findings()
+
+    assert (finding.severity, Path(finding.path).name, finding.line) == ("error", "target.yaml", line)
+    assert says in f"{finding.text.en} {finding.allowed} {finding.remedy.en}"
+    assert finding.remedy.de
+
+
+@pytest.mark.parametrize(
+    "url", ["https://amt.example:99999/api", "https://amt.exam ple/api", "https://amt.example/a b", "https://amt_:x/"]
+)
+def test_an_address_that_leads_nowhere_is_found(city: City, url: str) -> None:
+    city.change("targets/amt/target.yaml", "https://amt.example/api", f'"{url}"')
+
+    [finding] = city.findings()
+
+    assert (finding.code, finding.line) == ("config.invalid", 3)
+    assert url not in str(finding.as_dict())
+
+
+@pytest.mark.parametrize("url", ["https://[::1]:8443/api", "http://10.0.0.1", "https://straße.example/a%20b"])
+def test_an_address_that_may_be_right_is_left_alone(city: City, url: str) -> None:
+    city.change("targets/amt/target.yaml", "https://amt.example/api", f'"{url}"')
+
+    assert city.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "file", "line", "says"),
+    [
+        ("openapi: 3.1.0", " openapi: 3.1.0", "amt.openapi.yaml", 2, "is not YAML"),
+        ("type: object", "type: objekt", "amt.openapi.yaml", None, "cannot be used"),
+        ("/faelle:", "/fall:", "target.yaml", 5, "did you mean POST /fall?"),
+    ],
+)
+def test_a_fault_of_the_description_is_shown_there_and_what_it_lacks_where_it_is_asked_for(
+    city: City, old: str, new: str, file: str, line: int | None, says: str
+) -> None:
+    city.change("targets/amt/amt.openapi.yaml", old, new)
+
+    [finding] = city.findings()
+
+    assert (finding.code, Path(finding.path).name, finding.line) == ("config.rest", file, line)
+    assert says in finding.text.en
+    assert "\n" not in finding.text.en
+
+
+def test_a_description_that_is_not_there_is_told_without_the_words_of_a_library(city: City) -> None:
+    city.change("targets/amt/target.yaml", "amt.openapi.yaml", "nix.yaml")
+
+    [finding] = city.findings()
+
+    assert (Path(finding.path).name, finding.line) == ("target.yaml", 4)
+    assert "Errno" not in finding.text.en
+
+
+def test_a_file_that_is_not_there_is_not_taken_for_the_package_itself(city: City) -> None:
+    city.write("services/abholung/service.yaml", SERVICE.replace(":1\n", ":1\n    mapping: nix.yaml\n"))
+
+    [finding] = city.findings()
+
+    assert (finding.code, finding.line, finding.allowed) == ("config.missing_file", 5, "mapping.yaml")
+    assert "service.yaml" not in finding.remedy.en
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ("foo bar", "Write, for instance, fim:S00000000001V1.0"),
+        ("urn:example:abhohlung:1", "Did you mean 'urn:example:abholung:1'?"),
+    ],
+)
+def test_what_is_no_name_of_a_schema_is_an_error(city: City, schema: str, says: str) -> None:
+    city.change("services/abholung/service.yaml", "xsd:urn:example:abholung:1", schema)
+
+    [finding] = city.findings()
+
+    assert (finding.severity, finding.code, finding.line) == ("error", "config.unknown_schema", 4)
+    assert says in finding.remedy.en
+
+
+def test_a_client_for_a_service_that_is_not_there_is_found_in_its_line(city: City) -> None:
+    city.write("clients/form.yaml", "kind: portal\nissuer: urn:i\nclient_id: f\nservices: [abholung, abhohlung]\n")
+
+    [finding] = city.findings()
+
+    assert (finding.code, Path(finding.path).name, finding.line) == ("config.unknown_service", "form.yaml", 4)
+    assert finding.remedy.en == "Did you mean 'abholung'?"
+
+
+# --- packages and settings together -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("targets/amt/target.yaml", f"{TARGET}timeout: 120s\n", ("error", "config.timeout_too_long", 6)),
+        (
+            "targets/amt/target.yaml",
+            f"{TARGET}retry: {{delays: [1s], give_up_after: 29s}}\n",
+            ("info", "config.gives_up_early", 6),
+        ),
+        (
+            "clients/form.yaml",
+            "kind: portal\nissuer: urn:ozg-gateway:lokal\nclient_id: f\nservices: '*'\n",
+            ("error", "config.unknown_issuer", 2),
+        ),
+    ],
+)
+def test_what_an_installation_cannot_do_is_found_in_the_package(
+    city: City, file: str, text: str, expected: tuple[str, str, int]
+) -> None:
+    # Given the defaults: a lease of 120 s, a pause of 30 s, the installation's own issuer
+    city.write(file, text)
+    settings = Settings(packages=[city.folder])
+    # When
+    [finding] = misfits(settings, Packages.load([city.folder], city.registry))
+    # Then
+    assert (finding.severity, finding.code, finding.line) == expected
+    assert finding.path == str(city.folder / file)
+    assert finding.remedy.de
+
+
+def test_an_installation_whose_packages_fit_it_is_told_nothing(city: City) -> None:
+    city.write("targets/amt/target.yaml", f"{TARGET}timeout: 119s\n")
+
+    assert misfits(Settings(packages=[city.folder]), Packages.load([city.folder], city.registry)) == []
