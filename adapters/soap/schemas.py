@@ -29,46 +29,30 @@ class WsdlUnusable(Exception):
 
 class Types:
     """Two readers of the same schemas: lxml validates (fast; one at a time, because it mixes error logs otherwise),
-    xmlschema answers questions about types and facets.
+    xmlschema answers questions about types and facets, and bears what only it finds wrong in a published schema.
 
-    xmlschema also judges where libxml2 cannot compile what is there: it takes one file per namespace, and some
-    standards (StUF) spread a namespace over several. Faults of a schema that hinder neither are borne: the target
-    published it, and nobody here can mend it. Raises WsdlUnusable, or what the libraries raise.
+    Raises WsdlUnusable, or what the libraries raise.
     """
 
     def __init__(self, path: Path, added: Sequence[etree._Element] = ()) -> None:
         """added: schemas that the WSDL does not have and its messages need."""
         self._validating = threading.Lock()
-        texts: list[Any] = [etree.tostring(schema, encoding="unicode") for schema in [*inline_schemas(path), *added]]
-        self._model = xmlschema.XMLSchema(
-            texts or [etree.tostring(etree.Element(f"{XS}schema"), encoding="unicode")],
-            allow="local",
-            defuse="always",
-            base_url=path.parent.as_uri(),
-            validation="lax",
-        )
-        self._fast: etree.XMLSchema | None = None
-        try:
-            self._fast = _compile([*inline_schemas(path), *added])
-        except etree.XMLSchemaParseError:
-            if self._model.all_errors and not self._model.maps.elements:
-                raise
+        with tempfile.TemporaryDirectory(prefix="wsdl-") as name:
+            root = _lay_out([*inline_schemas(path), *added], Path(name))
+            self._model = xmlschema.XMLSchema(str(root), allow="local", defuse="always", validation="lax")
+            self._schema = etree.XMLSchema(etree.parse(str(root), parser()))
 
     def declares(self, name: str) -> bool:
         """Whether an element of this name can be judged. libxml2 only warns of an import that it could not load."""
-        if name not in self._model.maps.elements:
-            return False
-        return self._fast is None or not any("No matching global" in e for e in self.errors(etree.Element(name)))
+        known = name in self._model.maps.elements
+        return known and not any("No matching global" in error for error in self.errors(etree.Element(name)))
 
     def errors(self, element: etree._Element) -> list[str]:
         """What the types say against this element and everything in it; may repeat values. Empty = valid."""
         with self._validating:
-            if self._fast is None:
-                found = self._model.iter_errors(element, use_defaults=False)
-                return [f"{error.path}: {error.reason}" for error in found]
-            if self._fast.validate(element):
+            if self._schema.validate(element):
                 return []
-            log: Any = self._fast.error_log  # its stub lacks __iter__
+            log: Any = self._schema.error_log  # its stub lacks __iter__
         return [f"{error.path}: {error.message}" for error in log]
 
     def fields(self, element: str | None) -> list[FieldSpec]:
@@ -148,34 +132,62 @@ def _require_local(path: Path, seen: set[Path]) -> None:
             _require_local((path.parent / local_path(location)).resolve(), seen)
 
 
-def _compile(schemas: list[etree._Element]) -> etree.XMLSchema:
-    """One schema over all inline ones: a root that imports every namespace; one that has several schemas includes them.
+def _lay_out(schemas: list[etree._Element], folder: Path) -> Path:
+    """All schemas as files, and a root that imports every namespace.
 
-    The inline schemas are written to files for the moment: a resolver that hands them over from memory hangs on a
-    global of libxml2 that lxml exchanges at every parse, so that a parse in another thread would leave imports
-    silently out.
+    Both libraries take one file per namespace and silently leave out others, which some standards (StUF) rely on: what
+    imports a namespace that lies in several files gets one that includes them all. As files, because a resolver that
+    hands schemas over from memory hangs on a global of libxml2 that lxml exchanges at every parse: a parse in another
+    thread would leave imports silently out.
     """
-    by_namespace: dict[str, list[str]] = {}
-    for number, schema in enumerate(schemas):
-        by_namespace.setdefault(schema.get("targetNamespace", ""), []).append(f"{number}.xsd")
-    addresses = {
-        namespace: names[0] if len(names) == 1 else f"all-{names[0]}" for namespace, names in by_namespace.items()
-    }
-    with tempfile.TemporaryDirectory(prefix="wsdl-") as name:
-        folder = Path(name)
-        for number, schema in enumerate(schemas):
-            for reference in schema.iterchildren(f"{XS}import"):
-                if reference.get("schemaLocation") is None and reference.get("namespace", "") in addresses:
-                    reference.set("schemaLocation", addresses[reference.get("namespace", "")])
-            (folder / f"{number}.xsd").write_bytes(etree.tostring(schema))
-        for namespace, names in by_namespace.items():
-            if len(names) > 1:
-                parts = [("", part) for part in names]
-                (folder / addresses[namespace]).write_bytes(_gather("include", namespace, parts))
-        root = folder / "root.xsd"
-        # A name of its own: a schema without one cannot import one without.
-        root.write_bytes(_gather("import", "urn:all", list(addresses.items())))
-        return etree.XMLSchema(etree.parse(str(root), parser()))
+    copies = _Copies()
+    for schema in schemas:
+        copies.add(schema, f"{len(copies.written)}.xsd")
+    addresses: dict[str, str] = {}
+    for namespace, names in copies.entries.items():
+        addresses[namespace] = names[0] if len(names) == 1 else f"all-{names[0]}"
+        if len(names) > 1:
+            parts = [("", part) for part in names]
+            (folder / addresses[namespace]).write_bytes(_gather("include", namespace, parts))
+    for name, schema in copies.written.items():
+        for reference in schema.iterchildren(f"{XS}import"):
+            if (address := addresses.get(reference.get("namespace", ""))) is not None:
+                reference.set("schemaLocation", address)
+        (folder / name).write_bytes(etree.tostring(schema))
+    root = folder / "root.xsd"
+    # A name of its own: a schema without one cannot import one without.
+    root.write_bytes(_gather("import", "urn:all", list(addresses.items())))
+    return root
+
+
+class _Copies:
+    """written: name → schema, its locations made names. entries: namespace → the schemas to import for it."""
+
+    def __init__(self) -> None:
+        self.written: dict[str, etree._Element] = {}
+        self.entries: dict[str, list[str]] = {}
+        self._names: dict[Path, str] = {}
+
+    def add(self, schema: etree._Element, name: str, base: Path | None = None) -> None:
+        """base: the file that it stands in; None: of a WSDL, with absolute locations."""
+        self.written[name] = schema
+        if base is None:
+            self._enter(schema.get("targetNamespace", ""), name)
+        for reference in schema.iterchildren(*_REFERENCES):
+            if (location := reference.get("schemaLocation")) is None:
+                continue
+            file = local_path(location) if base is None else (base.parent / local_path(location)).resolve()
+            if file not in self._names:
+                self._names[file] = f"f{len(self._names)}.xsd"
+                self.add(etree.parse(str(file), parser()).getroot(), self._names[file], file)
+            reference.set("schemaLocation", self._names[file])
+            if reference.tag == f"{XS}import":
+                self._enter(reference.get("namespace", ""), self._names[file])
+
+    def _enter(self, namespace: str, name: str) -> None:
+        names = self.entries.setdefault(namespace, [])
+        if name not in names:
+            names.append(name)
 
 
 def _gather(kind: str, target: str | None, parts: list[tuple[str, str]]) -> bytes:
