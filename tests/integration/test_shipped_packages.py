@@ -30,7 +30,7 @@ from adapters.testkit.rest_department import RestDepartment
 from adapters.testkit.soap_department import SoapDepartment
 from gateway.checking import check_packages
 from gateway.judging import judge
-from gateway.services import Packages, Service, Target, map_case, map_request, shipped_folder
+from gateway.services import Packages, Service, Target, applies, map_case, map_request, shipped_folder
 from xoev_schemas.documents import parse
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry
@@ -324,6 +324,8 @@ def pairs(adapter: str) -> list[Any]:
 
 
 def request_for(target: Target, folder: Path, case: dict[str, Any]) -> Request:
+    if not applies(target, case):
+        pytest.skip("the target's own condition keeps this case from it")
     outcome = map_request(target, service_of(folder), case)
     assert outcome.value is not None, outcome.findings
     assert not outcome.findings
@@ -472,3 +474,43 @@ def test_bank_details_without_a_mandate_stay_where_they_are(own_packages: Packag
     outcome = map_request(own_packages.targets["hundesteuer"], DOG_TAX, case)
 
     assert case["bankDetails"]["iban"] not in set(strings(outcome.value))
+
+
+def test_the_register_of_trees_learns_the_trees_and_the_site_plan_and_nobody_s_name(own_packages: Packages) -> None:
+    case = case_of(own_packages, SERVICES / "baumfaellung" / "samples" / "three-trees-building-json")
+    site_plan, opinion = (a["attachmentId"] for a in case["attachments"])
+    spied = canaries(case["applicants"])
+
+    outcome = map_request(own_packages.targets["baumkataster"], "baumfaellung", case | {"applicants": spied})
+
+    assert list(outcome.attachment_ids) == [site_plan] != [opinion]
+    assert not set(strings(outcome.value)) & set(strings(spied))
+
+
+BIRTHS = SERVICES / "geburt-paket" / "samples"
+
+
+@pytest.mark.parametrize(
+    ("sample", "told"),
+    [
+        ("everything-two-parents-xml", {"standesamt", "elterngeldstelle", "familienkasse"}),
+        ("child-benefit-only-xml", {"standesamt", "familienkasse"}),
+        ("certificates-only-json", {"standesamt"}),
+    ],
+)
+def test_only_the_authorities_that_parents_apply_to_are_told_of_a_birth(
+    own_packages: Packages, sample: str, told: set[str]
+) -> None:
+    case = case_of(own_packages, BIRTHS / sample)
+
+    assert {n for n in own_packages.services["geburt-paket"].targets if applies(own_packages.targets[n], case)} == told
+
+
+def test_the_foreign_authority_gets_no_attachment_and_nothing_of_the_other_parent(own_packages: Packages) -> None:
+    case = case_of(own_packages, BIRTHS / "everything-two-parents-xml")
+    spied = canaries(case["parties"])
+
+    outcome = map_request(own_packages.targets["familienkasse"], "geburt-paket", case | {"parties": spied})
+
+    assert not set(strings(outcome.value)) & set(strings(spied))
+    assert list(outcome.attachment_ids) == []
