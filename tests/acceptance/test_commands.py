@@ -278,14 +278,14 @@ def test_the_demo_loses_and_doubles_nothing(shape: list[str], shell: Shell, tmp_
     assert counts["rejected"] >= 1
     assert counts["redriven"] == 1
     assert (counts["dead"], counts["lost"], counts["doubled"], counts["unfinished"]) == (0, 0, 0, 0)
-    assert counts["delivered"] == 3 * counts["accepted"]
+    assert counts["delivered"] > counts["accepted"], "some services have several targets"
 
 
 def test_the_demo_takes_real_standards_in(tmp_path: Path, test_data: Path) -> None:
     done = Shell(tmp_path).run("demo", "--once", "--json", "--standards", str(test_data))
     assert "WARNING" not in done.stderr
     counts = json.loads(done.stdout)
-    assert len(counts["services"]) == 5
+    assert counts["services"] == sorted(file.parent.name for file in shipped_folder().glob("services/*/service.yaml"))
     assert (counts["dead"], counts["lost"], counts["doubled"], counts["unfinished"]) == (0, 0, 0, 0)
 
 
