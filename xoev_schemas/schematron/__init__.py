@@ -16,9 +16,7 @@ from xoev_schemas.xsd import NotCompiled
 __all__ = ["NotCompiled", "SchematronFailure", "compile_schematron", "exhausted", "schematron_findings"]
 
 
-def compile_schematron(
-    data: bytes, resolve: Callable[[str], bytes] | None = None, *, name: str = "rules.sch"
-) -> bytes:
+def compile_schematron(data: bytes, resolve: Callable[[str], bytes] | None = None, *, name: str = "rules.sch") -> bytes:
     """ISO Schematron (`queryBinding` xslt2 or xslt3) → XSLT 3.0.
 
     resolve: the bytes of an included file by its name (of the same folder); raises KeyError or OSError.
