@@ -148,9 +148,9 @@ def test_standards_are_listed_shown_and_refused_by_name(shell: Shell) -> None:
     shown = shell.json("schemas", "show", standard["standard"])
     assert shown["messages"] == ["S99000000001V1.0.0"]
     assert len(shown["files"]) >= 2
-    missing = shell.run("schemas", "show", "fim:S1")
+    missing = shell.run("schemas", "show", "fim:S99000000001V1.0.1")
     assert missing.returncode == 2
-    assert "fim:S99000000001V1.0.0" in missing.stderr
+    assert "Did you mean fim:S99000000001V1.0.0" in missing.stderr
 
 
 def test_a_real_standard_is_imported_and_judges_its_own_messages(shell: Shell, test_data: Path) -> None:
