@@ -123,7 +123,8 @@ def load_packages(settings: Settings) -> tuple[Registry, Packages]:
     folders = settings.packages or [shipped_folder()]
     faults: list[Finding] = []
     for own in sorted(schema for folder in folders for schema in Path(folder).glob("services/*/schema")):
-        if not settings.services or own.parent.name in settings.services:
+        used = not settings.services or own.parent.name in settings.services
+        if used and not registry.holds(own):
             try:
                 registry.import_path(own)
             except ImportRefused as error:

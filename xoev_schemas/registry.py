@@ -38,7 +38,7 @@ from xoev_schemas.model import SchemaModel
 from xoev_schemas.neighbours import InstalledNeighbours
 from xoev_schemas.opened import OpenedStandard, Stylesheets
 from xoev_schemas.places import Names
-from xoev_schemas.sources import opened
+from xoev_schemas.sources import SUFFIXES, opened
 from xoev_schemas.standards import ImportRefused, InstalledList, Judgement, SchemaRef, Standard, fim_id
 from xoev_schemas.words import schema_finding
 from xoev_schemas.xsd import compiled_for_this_thread
@@ -126,6 +126,13 @@ class Registry:
                 self._use(installed)
             return imported
         return self._imported(found, self._installed)
+
+    def holds(self, folder: Path) -> bool:
+        """Whether every file of a folder is installed, byte for byte: importing it would change nothing."""
+        installed = {digest for s in self._standards.values() for digest in s.files.values()}
+        installed |= {one.sha256 for one in self._installed.lists.values()}
+        files = (path for path in folder.rglob("*") if path.is_file() and path.suffix in SUFFIXES)
+        return all(sha256(path.read_bytes()).hexdigest() in installed for path in files)
 
     def _imported(self, found: Found, installed: Installed, before: Installed | None = None) -> Imported:
         before = before or self._installed

@@ -341,6 +341,21 @@ def test_licences_are_kept_as_the_files_say_them(tmp_path: Path, muster: Path) -
     assert standard.licences == ["CC BY-ND 4.0"]
 
 
+def test_a_folder_is_held_when_each_of_its_files_is_installed_as_it_is(tmp_path: Path, muster: Path) -> None:
+    registry = Registry(tmp_path / "home")
+    (muster / "catalog.xml").unlink()
+    before = registry.holds(muster)
+    (muster / "catalog.xml").write_text(MUSTER["catalog.xml"])
+    registry.import_path(muster)
+    (muster / "catalog.xml").unlink()
+
+    assert not before
+    assert registry.holds(muster)
+    file = muster / "xmuster-baukasten.xsd"
+    file.write_text(file.read_text() + "<!-- changed -->")
+    assert not registry.holds(muster)
+
+
 def test_schema_files_that_nobody_needs_are_named(tmp_path: Path, muster: Path) -> None:
     write(muster, {"stray/left.xsd": MUSTER["parts/component.xsd"].replace("urn:component", "urn:stray")})
 
