@@ -40,7 +40,8 @@ def configure(level: str = "INFO", *, machine: bool = False) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(least),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Looked up at every line: a process that embeds the gateway may exchange stderr, and close the old one.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
 
