@@ -262,7 +262,7 @@ def test_the_demo_leaves_nothing_when_it_is_told_to_end(number: signal.Signals, 
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
     try:
         assert demo.stderr is not None
