@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -29,6 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     """A developer's own GATEWAY_… settings must not reach the tests: they could name a database that somebody needs."""
     for name in [name for name in os.environ if name.startswith("GATEWAY_") and not name.startswith("GATEWAY_TEST_")]:
         del os.environ[name]
+    # A runner in the background, or under nohup, hands on that Ctrl-C and hanging up are ignored.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -254,15 +254,8 @@ def test_the_demo_leaves_nothing_when_it_is_told_to_end(number: signal.Signals, 
     scratch.mkdir()
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(scratch)}
     command = [sys.executable, "-m", "gateway", "demo"]
-    # A runner that was started with nohup hands on that hanging up is ignored.
     demo = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+        command, cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     try:
         assert demo.stderr is not None
