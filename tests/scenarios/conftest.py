@@ -1,4 +1,4 @@
-"""What scenarios share: the standards of the services that ship, imported once, and the two shapes of an installation."""
+"""What scenarios share: the standards of the shipped services, imported once, and the two shapes of an installation."""
 
 from __future__ import annotations
 
