@@ -73,7 +73,8 @@ class Checker:
         if len(data) > LARGE:
             return self._in_a_process(data, media_type, ref)
         document, judgement = read_and_judged(self._registry, data, media_type, self._limits, ref, self._clock())
-        return self._ruled(judgement, data, lambda failures: placed(failures, judgement.standard, document))
+        ruled = self._ruled(judgement, data, lambda failures: placed(failures, judgement.standard, document))
+        return replace(ruled, document=document)
 
     def _in_a_process(self, data: bytes, media_type: str, ref: SchemaRef | None) -> Judgement:
         """The same for a large message."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from xoev_schemas.documents import Document
 from xoev_schemas.findings import Finding
 
 XML_MEDIA_TYPES = ("application/xml", "text/xml")
@@ -105,7 +106,8 @@ class Judgement:
 
     valid: None = could not tell (no schema for this media type). message: what the document is, empty if unknown.
     test: the message marks itself as a test. The mere presence of the root attribute `test` does, whatever its value
-    (XÖV Basisnachricht G2G 1.1).
+    (XÖV Basisnachricht G2G 1.1). document: as it was read to be judged, for who asks more of the same data; None where
+    another process read it.
     """
 
     valid: bool | None
@@ -113,6 +115,7 @@ class Judgement:
     message: str
     findings: list[Finding]
     test: bool = False
+    document: Document | None = field(default=None, repr=False, compare=False)
 
 
 class ImportRefused(Exception):

@@ -45,7 +45,7 @@ def judged_by_service(
         findings.append(_not_run(service))
     elif accepts.rules is not None:
         findings = _less_unevaluated(findings, accepts.rules, checker.registry, judgement.standard)
-        root = document_node(parse(data, media_type, checker.limits))
+        root = document_node(judgement.document or parse(data, media_type, checker.limits))
         names = checker.registry.names(judgement.standard)
         findings += rule_findings(accepts.rules, root, service.name, names)
     return replace(judgement, findings=findings)
