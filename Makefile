@@ -13,8 +13,8 @@ setup:            ## install everything that the others need (.venv, RabbitMQ, P
 demo: setup       ## applications arrive, are checked, mapped, delivered; one fails and is sent again
 	$(BIN)/gateway demo
 
-test: setup       ## every test that takes less than a quarter of an hour in sum
-	$(BIN)/pytest -m "not long"
+test: setup       ## every test that takes less than a quarter of an hour in sum, a file at a time on every core
+	$(BIN)/pytest -m "not long" -n auto --dist loadfile
 
 test-long: setup  ## the tests that take longer
 	$(BIN)/pytest -m long

@@ -99,16 +99,21 @@ def test_what_was_broken_off_is_an_error_that_claims_nothing(reason: str) -> Non
     assert "ist offen" in finding.text.de
 
 
-def test_a_function_that_takes_too_long_or_too_much_or_dies_is_told_apart(two: Workers) -> None:
-    for function, arguments, reason in (
-        ("loop", [], "time"),
-        ("take", [b"4096"], "memory"),
-        ("die", [], "crash"),
-    ):
+@pytest.mark.parametrize(
+    ("function", "arguments", "seconds", "reason"),
+    [("loop", [], 1.0, "time"), ("take", [b"4096"], 60.0, "memory"), ("die", [], 60.0, "crash")],
+)
+def test_a_function_that_takes_too_long_or_too_much_or_dies_is_told_apart(
+    function: str, arguments: list[bytes], seconds: float, reason: str
+) -> None:
+    workers = Workers(2, memory_bytes=ROOM, seconds=seconds)
+    try:
         with pytest.raises(WorkerKilled) as killed:
-            two.call(f"worker_functions:{function}", *arguments)
+            workers.call(f"worker_functions:{function}", *arguments)
         assert killed.value.reason == reason
-    assert two.call("worker_functions:echo", b"still there") == b"still there"
+        assert workers.call("worker_functions:echo", b"still there") == b"still there"
+    finally:
+        workers.close()
 
 
 def test_an_exception_is_told_by_its_type_only(two: Workers) -> None:

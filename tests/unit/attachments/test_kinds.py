@@ -91,7 +91,9 @@ CONTENTS = [
 ]
 
 
-@pytest.mark.parametrize(("content", "media_type"), CONTENTS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("content", "media_type"), CONTENTS, ids=[f"{number}-{kind}" for number, (_, kind) in enumerate(CONTENTS)]
+)
 @pytest.mark.parametrize("step", [0, 1, 7])
 def test_content_shows_its_kind_however_it_is_cut(content: bytes, media_type: str, step: int) -> None:
     assert sniff(content, step).media_type == media_type

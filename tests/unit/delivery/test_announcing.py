@@ -58,10 +58,10 @@ OF_A_DELIVERY = replace(OF_A_SUBMISSION, new="queued", delivery_id="d1", target=
 def changes() -> Iterator[Announcement]:
     """Every change that the tables of states allow."""
     for before, states in SUBMISSION_TRANSITIONS.items():
-        yield from (replace(OF_A_SUBMISSION, old=before and str(before), new=str(new)) for new in states)
+        yield from (replace(OF_A_SUBMISSION, old=before and str(before), new=str(new)) for new in sorted(states))
     yield OF_A_DELIVERY
     for old, ends in DELIVERY_TRANSITIONS.items():
-        yield from (replace(OF_A_DELIVERY, old=str(old), new=str(new)) for new in ends)
+        yield from (replace(OF_A_DELIVERY, old=str(old), new=str(new)) for new in sorted(ends))
 
 
 @pytest.mark.parametrize("row", list(changes()), ids=lambda row: f"{row.old}-{row.new}")
