@@ -111,9 +111,18 @@ def read_settings(model: type[Model], config: TargetConfig) -> tuple[Model | Non
     return _read(model, config.settings, config, "")
 
 
-def read_probe(model: type[Model], config: TargetConfig) -> tuple[Model | None, list[Finding]]:
-    """A target's `probe:` as `model`; (None, []) when it has none."""
-    return _read(model, config.probe, config, "probe.") if config.probe is not None else (None, [])
+Probe = TypeVar("Probe", bound=BaseModel)
+
+
+def read_settings_and_probe(
+    model: type[Model], probe_model: type[Probe], config: TargetConfig
+) -> tuple[Model | None, Probe | None, list[Finding]]:
+    """A target's settings and its `probe:` (None where it has none), and what is wrong with either."""
+    settings, wrong = read_settings(model, config)
+    if config.probe is None:
+        return settings, None, wrong
+    probe, wrong_probe = _read(probe_model, config.probe, config, "probe.")
+    return settings, probe, wrong + wrong_probe
 
 
 def _read(

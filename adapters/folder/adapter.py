@@ -39,7 +39,7 @@ from adapters.folder.settings import FolderProbe, FolderSettings, ReceiptFile, f
 from adapters.folder.sftp import sftp_place
 from adapters.guard import only_decisions, only_questions
 from adapters.openapi import OpenApiUnusable
-from adapters.settings import read_probe, read_settings
+from adapters.settings import read_settings_and_probe
 from xoev_schemas.documents import JsonDocument, Unreadable, XmlDocument, parse
 from xoev_schemas.findings import Finding
 
@@ -60,9 +60,7 @@ class FolderAdapter:
 
     def __init__(self, config: TargetConfig) -> None:
         self._config = config
-        self._settings, wrong = read_settings(FolderSettings, config)
-        self._probe, wrong_probe = read_probe(FolderProbe, config)
-        self._wrong = wrong + wrong_probe
+        self._settings, self._probe, self._wrong = read_settings_and_probe(FolderSettings, FolderProbe, config)
         self._lock = threading.Lock()
         self._made: _Target | None = None
 

@@ -35,7 +35,7 @@ from adapters.rest import bodies, following
 from adapters.rest.answers import Reading, reading, tolerant, with_problem
 from adapters.rest.checks import check_settings, dotted, finding, unusable, with_key_place
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
-from adapters.settings import first_match, read_probe, read_settings
+from adapters.settings import first_match, read_settings_and_probe
 from xoev_schemas.findings import Finding
 
 REPEAT_HEADER = "Possible-Repeat"
@@ -47,9 +47,7 @@ class RestAdapter:
 
     def __init__(self, config: TargetConfig) -> None:
         self._config = config
-        self._settings, wrong = read_settings(RestSettings, config)
-        self._probe, wrong_probe = read_probe(RestProbe, config)
-        self._wrong = wrong + wrong_probe
+        self._settings, self._probe, self._wrong = read_settings_and_probe(RestSettings, RestProbe, config)
         self._lock = threading.Lock()
         self._opened: _Resource | None = None
 

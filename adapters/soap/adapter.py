@@ -18,7 +18,7 @@ from adapters.base import FieldSpec, OutcomeUnknown, Permanent, Preview, Receipt
 from adapters.contract import differences, missing_answers
 from adapters.guard import Progress, only_decisions, only_questions
 from adapters.http import Answer, check_tls
-from adapters.settings import config_finding, read_probe, read_settings
+from adapters.settings import config_finding, read_settings_and_probe
 from adapters.soap.checks import check_headers, check_paths, check_probe, request_fields, soap_finding
 from adapters.soap.port import KnownKey, Port
 from adapters.soap.security import load_identity
@@ -35,9 +35,7 @@ class SoapAdapter:
 
     def __init__(self, config: TargetConfig) -> None:
         self._config = config
-        self._settings, wrong = read_settings(SoapSettings, config)
-        self._probe, wrong_probe = read_probe(SoapProbe, config)
-        self._wrong = wrong + wrong_probe
+        self._settings, self._probe, self._wrong = read_settings_and_probe(SoapSettings, SoapProbe, config)
         self._lock = threading.Lock()
         self._opened: Port | None = None
 

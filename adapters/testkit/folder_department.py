@@ -8,14 +8,13 @@ import threading
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import jsonschema_rs
 
 from adapters.folder.settings import MARKER
-from adapters.testkit.behaviour import Behaviour, Kind, Script
-from adapters.testkit.ledger import KeyReused, Ledger, Received
+from adapters.testkit.department import ReadingDepartment
+from adapters.testkit.ledger import KeyReused, Received
 from adapters.testkit.soap_department import as_dict
 from xoev_schemas.documents import JsonDocument, Unreadable, parse
 
@@ -26,24 +25,21 @@ DONE = "erledigt"
 ANSWERS = "antwort"
 
 
-class FolderDepartment:
+class FolderDepartment(ReadingDepartment):
     """folder: made if it is missing, with the marker. ready: ending of the file that says that a folder is complete.
 
     What it took it moves to `erledigt/KEY` and answers in `antwort/KEY.json`; what breaks its rules stays and is
-    counted. Behaviours: `ok`, `slow` (before it moves), `refuse` (leaves the folder where it is).
+    counted.
     """
 
     def __init__(self, folder: Path, *, marker: str = MARKER, ready: str | None = None, prefix: str = "FOLDER") -> None:
-        self.ledger = Ledger(prefix, idempotent=True)
+        super().__init__(prefix)
         self.folder = folder
         self._marker = marker
         self._ready = ready
-        self._script = Script()
         schema = files("adapters.folder").joinpath("manifest.schema.json").read_text(encoding="utf-8")
         self._manifest = jsonschema_rs.validator_for(json.loads(schema), validate_formats=True)
         self._refused: dict[str, str] = {}
-        self._news = threading.Condition()
-        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -55,42 +51,21 @@ class FolderDepartment:
         for name in ("", DONE, ANSWERS):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         (self.folder / self._marker).touch()
-        self._stopped.clear()
+        self.stopped.clear()
         self._thread = threading.Thread(target=self._watch, name=f"department {self.folder.name}", daemon=True)
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        self._stopped.set()
+        self.stopped.set()
         if self._thread is not None:
             self._thread.join()
             self._thread = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    @property
-    def received(self) -> list[Received]:
-        return self.ledger.received
 
     @property
     def refused(self) -> dict[str, str]:
         """Folders that were left where they are → why. Reasons name no values."""
         return dict(self._refused)
-
-    def tell(self, kind: Kind, *, times: int | None = None, key: str | None = None, seconds: float = 0.0) -> None:
-        """Behave like this from now on; see `Script.tell`."""
-        self._script.tell(Behaviour(kind, seconds), times=times, key=key)
-
-    def wait_for(self, count: int, timeout: float = 10.0) -> bool:
-        """Wait until `count` folders were taken or refused; False when that took longer than `timeout` seconds."""
-        with self._news:
-            return self._news.wait_for(lambda: len(self.received) + len(self._refused) >= count, timeout)
 
     def go_down(self) -> None:
         """The share is not mounted any more: the place is there, and empty."""
@@ -109,7 +84,7 @@ class FolderDepartment:
         return self.folder.with_name(f"{self.folder.name}-away")
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_PAUSE):
+        while not self.stopped.wait(_PAUSE):
             for folder in self._complete():
                 self._read(folder)
 
@@ -123,12 +98,11 @@ class FolderDepartment:
     def _read(self, folder: Path) -> None:
         behaviour = self._script.next(folder.name)
         if behaviour.kind == "slow":
-            self._stopped.wait(behaviour.seconds)
+            self.stopped.wait(behaviour.seconds)
         wrong = "told to" if behaviour.kind == "refuse" else self._take(folder)
-        with self._news:
-            if wrong is not None:
-                self._refused[folder.name] = wrong
-            self._news.notify_all()
+        if wrong is not None:
+            self._refused[folder.name] = wrong
+        self._done(folder.name, behaviour, refused=wrong is not None)
 
     def _take(self, folder: Path) -> str | None:
         """Acts on a folder, answers, moves it. What is wrong with it; None: nothing."""

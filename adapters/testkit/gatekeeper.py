@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs
 
-from adapters.testkit.http_department import HttpReply, HttpRequest
+from adapters.testkit.http_server import HttpReply, HttpRequest
 
 TOKEN_PATH = "/token"  # noqa: S105 - an address
 

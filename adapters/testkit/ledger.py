@@ -1,4 +1,4 @@
-"""What a simulated department system has: every request it acted on, and the case that came of it."""
+"""What a simulated department system has: every request it acted on, the case that came of it, and how it behaved."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ class Received:
     known: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What the department did to one request, or to a connection that brought none (key None).
+
+    kind: a behaviour, or what was asked besides a case (`login`, `entity`, `status`).
+    """
+
+    kind: str
+    key: str | None
+    acted: bool
+
+
 class KeyReused(Exception):
     """The same key with other content, at a system that compares."""
 
@@ -42,6 +54,8 @@ class Ledger:
         self._received: list[Received] = []
         self._cases: dict[str, Received] = {}
         self._content: dict[str, Any] = {}
+        self._named: dict[str, Mapping[str, str]] = {}
+        self._deeds: list[Deed] = []
         self._count = 0
 
     def take(self, key: str, body: Any, raw: bytes, *, marked: bool, compared: Any = None) -> Received:
@@ -55,7 +69,7 @@ class Ledger:
                 record = Received(key, body, digest, marked, first.references, known=True)
             else:
                 self._count += 1
-                references = {
+                references = self._named.get(key) or {
                     "number": f"{self._prefix}-{self._count:06d}",
                     "file": f"{self._prefix}/{self._count}",
                 }
@@ -64,6 +78,22 @@ class Ledger:
                 self._content.setdefault(key, compared)
             self._received.append(record)
             return record
+
+    def name(self, key: str, references: Mapping[str, str]) -> None:
+        """The case of this key, when it comes, gets these references instead of the next."""
+        with self._lock:
+            self._named[key] = references
+
+    def note(self, kind: str, key: str | None, *, acted: bool) -> None:
+        """One more deed."""
+        with self._lock:
+            self._deeds.append(Deed(kind, key, acted))
+
+    @property
+    def deeds(self) -> list[Deed]:
+        """Everything done, in order: also to those that got no answer."""
+        with self._lock:
+            return list(self._deeds)
 
     def find(self, key: str) -> Received | None:
         """The first case of a key."""

@@ -11,12 +11,13 @@ from typing import Any, Literal
 from adapters import paths
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable
 from adapters.rest.adapter import REPEAT_HEADER, REPLAYED_HEADER
+from adapters.testkit.certificates import Authority
 from adapters.testkit.gatekeeper import Gatekeeper
 from adapters.testkit.http_department import Case, HttpDepartment, HttpReply, HttpRequest
 from adapters.testkit.ledger import KeyReused, Received
 from adapters.testkit.rest_bodies import Malformed, read_body
 
-Fact = Literal["number", "file"]
+Fact = Literal["number", "file", "key"]
 
 ANSWER: Mapping[str, Fact] = {"vorgangsnummer": "number", "aktenzeichen": "file"}
 STATUS = "/auftraege/"
@@ -50,10 +51,11 @@ class RestDepartment(HttpDepartment):
         fails: bool = False,
         gate: Gatekeeper | None = None,
         served_at: str | None = None,
+        authority: Authority | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        super().__init__(prefix=prefix, idempotent=idempotent, host=host, port=port)
+        super().__init__(prefix=prefix, idempotent=idempotent, authority=authority, host=host, port=port)
         document = OpenApi(openapi)
         self.document = openapi.read_bytes()
         self._create = _by_media_type(document, "POST", path)
@@ -109,6 +111,9 @@ class RestDepartment(HttpDepartment):
 
     def refusal(self) -> HttpReply:
         return _problem(422, "refused", "Der Vorgang wird hier nicht bearbeitet.")
+
+    def failure(self) -> HttpReply:
+        return _problem(500, "internal", "Etwas ist schiefgegangen.")
 
     def _case(
         self, request: HttpRequest, operations: Mapping[str, OpenApiOperation], place: str = ""
@@ -167,7 +172,8 @@ class RestDepartment(HttpDepartment):
         return HttpReply(200, "application/json", _json([self._values(record)] if record is not None else []))
 
     def _values(self, record: Received) -> dict[str, str]:
-        return {name: record.references[fact] for name, fact in self._answer.items()}
+        told = {"key": record.key, **record.references}
+        return {name: told[fact] for name, fact in self._answer.items()}
 
 
 def _by_media_type(

@@ -16,12 +16,15 @@ from adapters.soap.envelope import SOAP11, SOAP12, Envelope, NotSoap, read_envel
 from adapters.soap.mtom import NotMtom, pack, unpack
 from adapters.soap.security import WSSE, WSU
 from adapters.soap.wsdl import Operation, Wsdl
+from adapters.testkit.certificates import Authority
 from adapters.testkit.http_department import Case, HttpDepartment, HttpReply, HttpRequest
 from adapters.testkit.ledger import KeyReused, Received
 from adapters.testkit.soap_gate import Refused, SoapGate, Wanted
 from xoev_schemas.documents import text_of
 
-Fact = Literal["number", "file", "known"]
+Fact = Literal["number", "file", "known", "key"]
+
+_CODES12 = {"s:MustUnderstand": "s:MustUnderstand", "s:Server": "s:Receiver"}
 
 ANSWER: Mapping[str, Fact] = {"Vorgangsnummer": "number", "Aktenzeichen": "file", "Doppelt": "known"}
 
@@ -49,10 +52,11 @@ class SoapDepartment(HttpDepartment):
         idempotent: bool = True,
         wanted: Wanted | None = None,
         mtom: bool = False,
+        authority: Authority | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
     ) -> None:
-        super().__init__(prefix=prefix, idempotent=idempotent, host=host, port=port)
+        super().__init__(prefix=prefix, idempotent=idempotent, authority=authority, host=host, port=port)
         self._wsdl = Wsdl(wsdl)
         self._operation = self._wsdl.operation(operation)
         self._search = self._wsdl.operation(search) if search is not None else None
@@ -118,6 +122,9 @@ class SoapDepartment(HttpDepartment):
     def refusal(self) -> HttpReply:
         return self._fault("s:Client", "Der Vorgang wird hier nicht bearbeitet.")
 
+    def failure(self) -> HttpReply:
+        return self._fault("s:Server", "Etwas ist schiefgegangen.")
+
     def _found(self, operation: Operation, key: str) -> HttpReply:
         record = self.ledger.find(key)
         return self._reply(operation, self._values(operation, record))
@@ -129,7 +136,7 @@ class SoapDepartment(HttpDepartment):
             if name not in self._names[operation.name]:
                 continue
             if record is not None:
-                told = record.known if fact == "known" else record.references[fact]
+                told = {"known": record.known, "key": record.key, **record.references}[fact]
                 values = paths.write(values, f"$.{name}", told)
             elif around := name.rpartition(".")[0]:
                 values = paths.write(values, f"$.{around}", {})
@@ -158,7 +165,7 @@ class SoapDepartment(HttpDepartment):
         soap12 = self._operation.soap12
         namespace = SOAP12 if soap12 else SOAP11
         if soap12:
-            main = "s:MustUnderstand" if code == "s:MustUnderstand" else "s:Sender"
+            main = _CODES12.get(code, "s:Sender")
             special = "" if code.startswith("s:") else f"<s:Subcode><s:Value>{code}</s:Value></s:Subcode>"
             inner = f"<s:Code><s:Value>{main}</s:Value>{special}</s:Code>"
             inner += f'<s:Reason><s:Text xml:lang="de">{escape(text)}</s:Text></s:Reason>'
@@ -166,7 +173,8 @@ class SoapDepartment(HttpDepartment):
             inner = f"<faultcode>{code}</faultcode><faultstring>{escape(text)}</faultstring>"
         names = f'xmlns:s="{namespace}" xmlns:wsse="{WSSE}" xmlns:wsu="{WSU}" xmlns:wsa="{WSA}"'
         envelope = f"<s:Envelope {names}><s:Body><s:Fault>{inner}</s:Fault></s:Body></s:Envelope>"
-        return HttpReply(400 if soap12 else 500, _media_type(soap12), envelope.encode())
+        status = 400 if soap12 and code != "s:Server" else 500
+        return HttpReply(status, _media_type(soap12), envelope.encode())
 
 
 def _envelope(request: HttpRequest) -> Envelope:
