@@ -19,7 +19,9 @@ from zeep.wsdl.bindings import Soap12Binding
 from zeep.wsdl.bindings.soap import SoapBinding
 
 from adapters.base import FieldSpec
+from adapters.soap.envelope import SOAP11, SOAP12
 from adapters.soap.schemas import XS, Types, WsdlUnusable, encoded_operations, inline_schemas, local_path
+from adapters.soap.writer import NotPlain, Write, writer_of
 
 __all__ = ["Operation", "Wsdl", "WsdlUnusable"]
 
@@ -71,6 +73,7 @@ class Wsdl:
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
+        self._writers: dict[tuple[str, str], Write | None] = {}
         try:
             self._encoded = encoded_operations(self._path)
             inline_schemas(self._path)  # before zeep looks at them: here it is told what is wrong with a location
@@ -134,6 +137,8 @@ class Wsdl:
         if unknown := set(headers or {}) - {part for part, _ in operation.headers}:
             known = ", ".join(part for part, _ in operation.headers) or "none"
             raise ValueError(f"{operation.name} has no header {', '.join(sorted(unknown))}; there are: {known}")
+        if not headers and (envelope := self._plain(operation, values)) is not None:
+            return envelope
         return _serialized(self._operation(operation).input, {**values, "_soapheaders": dict(headers or {})}, operation)
 
     def answer(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element:
@@ -141,6 +146,26 @@ class Wsdl:
         envelope = _serialized(self._operation(operation).output, values, operation)
         if operation.rpc and operation.response is not None:
             envelope[-1][0].tag = operation.response  # zeep writes the message's name there
+        return envelope
+
+    def _plain(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element | None:
+        """The envelope as zeep would build it, or None: see `adapters.soap.writer`."""
+        if operation.rpc or operation.request is None:
+            return None
+        key = (operation.binding, operation.name)
+        try:
+            if key not in self._writers:
+                self._writers[key] = None
+                self._writers[key] = writer_of(self._operation(operation).input.body.type)
+            write = self._writers[key]
+            if write is None:
+                return None
+            namespace = SOAP12 if operation.soap12 else SOAP11
+            envelope = etree.Element(f"{{{namespace}}}Envelope", nsmap={"soap-env": namespace})
+            etree.SubElement(envelope, f"{{{namespace}}}Body")
+            write(etree.SubElement(envelope[0], operation.request), values)
+        except (NotPlain, TypeError, ValueError):
+            return None
         return envelope
 
     def _operation(self, operation: Operation) -> Any:

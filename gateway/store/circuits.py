@@ -38,6 +38,9 @@ _OLDEST = (
     # What somebody is changing right now has a turn of its own.
     .with_for_update(of=t.delivery, skip_locked=True)
 )
+_ALL_CIRCUITS = select(t.circuit)
+_CIRCUIT = select(t.circuit.c.state).where(t.circuit.c.target == bindparam("target_is"))
+_INSERT_CIRCUIT = insert(t.circuit)
 _ANY_PARKED = select(t.delivery.c.delivery_id).where(_PARKED, _OF_TARGET).limit(1)
 _CALLED = (
     select(t.delivery.c.delivery_id, t.delivery.c.due_at)
@@ -66,13 +69,13 @@ _SET_CIRCUIT = (
 
 
 def circuit(session: Session, target: str) -> dict[str, Any] | None:
-    row = session.row(select(t.circuit.c.state).where(t.circuit.c.target == target))
+    row = session.row(_CIRCUIT, {"target_is": target})
     return None if row is None else dict(row.state)
 
 
 def circuits(session: Session) -> dict[str, dict[str, Any]]:
     """Of every target that ever was in trouble."""
-    return {row.target: dict(row.state) for row in session.rows(select(t.circuit))}
+    return {row.target: dict(row.state) for row in session.rows(_ALL_CIRCUITS)}
 
 
 def any_parked(session: Session, target: str) -> bool:
@@ -83,7 +86,7 @@ def set_circuit(tx: Transaction, target: str, state: dict[str, Any]) -> None:
     """What is known of a target's health, for all workers. One that closes lets go what is parked, in one commit."""
     values = {"new_state": state, "now": tx.now}
     if tx.execute(_SET_CIRCUIT, {"target_is": target, **values}) == 0:
-        tx.execute(insert(t.circuit), {"target": target, "state": state, "updated_at": tx.now})
+        tx.execute(_INSERT_CIRCUIT, {"target": target, "state": state, "updated_at": tx.now})
     if state["state"] == "closed":
         let_go(tx, target)
 

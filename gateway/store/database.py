@@ -22,6 +22,10 @@ from xoev_schemas.findings import Finding, Text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 10_000
+READERS = 20
+"""Reading connections that are kept: as many as usually read at a time (16 workers and the interface). A new one costs
+more than what it reads.
+"""
 _DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -47,7 +51,7 @@ def writing_engine(url: URL) -> Engine:
 
 def reading_engine(url: URL) -> Engine:
     """Connections for readers, who see one moment of the database and never wait for the writer (WAL, MVCC)."""
-    return _engine(url, begin="BEGIN", isolation="REPEATABLE READ", pool_size=8, max_overflow=32)
+    return _engine(url, begin="BEGIN", isolation="REPEATABLE READ", pool_size=READERS, max_overflow=40 - READERS)
 
 
 def _engine(url: URL, *, begin: str, isolation: str, pool_size: int, max_overflow: int) -> Engine:

@@ -73,6 +73,9 @@ _SEARCH = union(
     select(t.reference.c.submission_id).where(t.reference.c.value == bindparam("text")),
 )
 _SEARCH_LIMIT = 100
+_DEAD_LETTER = select(t.dead_letter).where(t.dead_letter.c.dead_id == bindparam("id"))
+_COUNTED = select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state)
+_CIRCUITS = select(t.circuit)
 
 
 # ---------------------------------------------------------------- submissions and deliveries
@@ -266,7 +269,7 @@ def dead_letters(session: Session, *, limit: int, after: str | None, **filters: 
 
 def dead_letter(session: Session, dead_id: str) -> DeadLetter:
     """Raises NotFound."""
-    row = session.row(select(t.dead_letter).where(t.dead_letter.c.dead_id == dead_id))
+    row = session.row(_DEAD_LETTER, {"id": dead_id})
     if row is None:
         raise NotFound("there is no such dead letter")
     return _letter(row)
@@ -367,7 +370,7 @@ def names_in_use(session: Session, column: Literal["target", "service"]) -> set[
 
 def counts(session: Session) -> dict[str, int]:
     """Deliveries by state: what every night must add up."""
-    rows = session.rows(select(t.delivery.c.state, func.count().label("deliveries")).group_by(t.delivery.c.state))
+    rows = session.rows(_COUNTED)
     return {row.state: row.deliveries for row in rows}
 
 
@@ -391,7 +394,7 @@ def standing(session: Session, now: datetime) -> Standing:
         dead_letters={(r.target or "", r.failure): r.number for r in session.rows(by_class)},
         outbox_rows=outbox.number if outbox is not None else 0,
         outbox_oldest_seconds=max((now - oldest).total_seconds(), 0.0) if oldest else 0.0,
-        circuits={r.target: r.state["state"] for r in session.rows(select(t.circuit))},
+        circuits={r.target: r.state["state"] for r in session.rows(_CIRCUITS)},
         untold=untold,
         untold_oldest_seconds=untold_oldest,
         held=waiting,
