@@ -86,7 +86,7 @@ def both(wsdl: Wsdl, operation: Operation, message: Any, body: Mapping[str, Any]
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: str(path.stem))
 def test_requests_of_the_shipped_targets_are_what_zeep_would_write(path: Path, fully: bool) -> None:
     for operation, message in operations(load(path)):
-        assert writer_of(message.body.type)
+        writer_of(message.body.type)  # raises if it is not plain
 
         ours, zeeps = both(load(path), operation, message, values(message.body.type, fully=fully))
 
