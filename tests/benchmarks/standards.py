@@ -74,8 +74,12 @@ def _checks(registry: Registry, folder: Path) -> tuple[Callable[[], float], Call
         file.write_bytes(content)
     document = parse(data, "application/xml")
     assert isinstance(document, XmlDocument)
+    ref = registry.recognise(document)
+    assert ref
+    registry.validate(document, ref)  # writes in which lists the codes are from
     _make_up_lists(registry, document.root, folder / "made-up")
     checker = Checker(registry, Workers(PROCESSES, 2 << 30, 60.0), Limits())
+    assert not checker.check(data, "application/xml").findings
 
     def ours() -> float:
         with ThreadPoolExecutor(2 * PROCESSES) as threads:
