@@ -30,7 +30,8 @@ from adapters import deadline
 from adapters.base import DeliveryError, OutcomeUnknown, Permanent, Preview, Retryable, TargetConfig
 from adapters.http_auth import MASKED, Auth, AuthSettings
 from adapters.periods import Seconds
-from adapters.settings import AdapterSettings, FaultRule, config_finding
+from adapters.settings import AdapterSettings, FaultRule, PathText, config_finding
+from adapters.unpacking import unpacked
 from xoev_schemas.findings import Finding, Text
 
 RETRY_AFTER_CAP = 24 * 3600.0
@@ -98,6 +99,8 @@ class HttpSettings(AdapterSettings):
     proxy: URL of an outgoing proxy; the environment's proxy variables are not read.
     max_answer_bytes: more is not read, and the outcome unknown.
     served_at: path and query on the target's host, where it serves its description today.
+    echo: where the answer repeats our key; without it or with another there, the outcome is unknown: it is somebody
+    else's answer.
     """
 
     url: Annotated[HttpUrl, AfterValidator(_without_credentials)]
@@ -111,6 +114,7 @@ class HttpSettings(AdapterSettings):
     max_answer_bytes: int = Field(default=10 * 1024 * 1024, gt=0)
     faults: list[FaultRule] = Field(default_factory=list)
     served_at: str | None = Field(default=None, pattern="^/")
+    echo: PathText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,7 @@ class HttpConnection:
     def _read(self, response: httpx.Response) -> Answer:
         body = bytearray()
         complete = True
-        for chunk in response.iter_bytes():
+        for chunk in unpacked(response.iter_raw(), response.headers.get("content-encoding", "")):
             body += chunk
             if len(body) > self._settings.max_answer_bytes:
                 del body[self._settings.max_answer_bytes :]
@@ -374,12 +378,12 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     """
     if not value:
         return None
-    if value.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]+\s*", value):  # not isdigit: "²" is a digit, and no number
         seconds = float(value.strip()[:9])
     else:
         try:
             seconds = (email.utils.parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError):  # TypeError: a date without zone
+        except (ValueError, TypeError, OverflowError):  # TypeError: a date without zone
             return None
     return min(max(seconds, 0.0), RETRY_AFTER_CAP)
 

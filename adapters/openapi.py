@@ -52,6 +52,9 @@ def kind_of(media_type: str) -> Kind | None:
     return {"multipart/form-data": "multipart", "application/x-www-form-urlencoded": "form"}.get(essence)  # type: ignore[return-value]
 
 
+_WITHOUT_BODY = ("202", "204")
+
+
 class OpenApiOperation:
     """One method of one path. Thread-safe: compiled validators keep no state.
 
@@ -96,8 +99,14 @@ class OpenApiOperation:
         return []
 
     def has_body(self, status: int) -> bool:
-        """Whether an answer of this status is declared with a JSON body."""
-        return self.answer_schemas.get(str(status)) is not None
+        """Whether an answer of this status is declared with a JSON body. One that is not declared is expected to say
+        what every declared one does; 202 and 204 may have nothing to say.
+        """
+        for name in (str(status), f"{status // 100}XX"):
+            if name in self.answer_schemas:
+                return self.answer_schemas[name] is not None
+        others = [s for name, s in self.answer_schemas.items() if name[0] == "2" and name not in _WITHOUT_BODY]
+        return str(status) not in _WITHOUT_BODY and bool(others) and None not in others
 
     def fields(self) -> list[FieldSpec] | None:
         """Leaves and groups of the request body, and the parameters of the path, which a request names beside them;

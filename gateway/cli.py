@@ -18,6 +18,7 @@ from gateway.commands import (
     operating,
     packages,
     reaching,
+    report_card,
     running,
     saving,
     scaffolding,
@@ -69,6 +70,7 @@ packages.services.command("watch")(saving.watch)
 app.add_typer(packages.services, name="services")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(reaching.targets, name="targets")
+app.add_typer(report_card.adapters, name="adapters")
 app.add_typer(watching.deliveries, name="deliveries")
 app.add_typer(watching.held, name="held")
 app.add_typer(operating.dead, name="dead")

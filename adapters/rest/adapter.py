@@ -32,7 +32,7 @@ from adapters.guard import only_decisions, only_questions
 from adapters.http import Answer, HttpConnection, Streamed, check_tls, on_the_host, retry_after
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, kind_of
 from adapters.rest import bodies, following
-from adapters.rest.answers import Reading, reading, tolerant, with_problem
+from adapters.rest.answers import Reading, as_meant, reading, tolerant, with_problem
 from adapters.rest.checks import check_settings, dotted, finding, unusable, with_key_place
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import first_match, read_settings_and_probe
@@ -90,7 +90,7 @@ class RestAdapter:
                 answer = resource.send(resource.settings.method, message.path, headers, message.data)
                 if answer.status == 412 and resource.settings.precondition == "absent":
                     return self._is_there(resource, message.path)
-            return self._receipt(resource, answer)
+            return self._receipt(resource, answer, request.key)
 
     def preview(self, request: Request) -> Preview:
         with only_decisions():
@@ -198,7 +198,7 @@ class RestAdapter:
             raise Permanent("config.path", failure="contract", detail=str(error)) from None
         return body
 
-    def _receipt(self, resource: _Resource, answer: Answer) -> Receipt:
+    def _receipt(self, resource: _Resource, answer: Answer, key: str) -> Receipt:
         settings = resource.settings
         if answer.status == 412 and settings.precondition == "unchanged":
             # Somebody else changed it between our reading and our writing: the next attempt reads anew.
@@ -214,6 +214,8 @@ class RestAdapter:
         said = reading(answer)
         if resource.operation is not None and (said.is_json or resource.operation.has_body(answer.status)):
             _hold_to(resource.operation, answer, said)
+        if settings.echo is not None and str(said.read(settings.echo)) != key:
+            raise OutcomeUnknown("rest.answer_unexpected", detail=answer.text())
         _judge_success(settings, answer, said)
         already = answer.headers.get(REPLAYED_HEADER.lower(), "").lower() in ("true", "?1")
         if settings.already_there is not None:
@@ -254,10 +256,11 @@ class _Resource:
         return self.settings.url.rstrip("/") + path
 
     def get(self, url: str) -> Answer:
-        return self.connection.send("GET", url, headers=self.accept)
+        return as_meant(self.connection.send("GET", url, headers=self.accept))
 
     def send(self, method: str, path: str, headers: Mapping[str, str], data: bytes | Streamed) -> Answer:
-        answer = self.connection.send(method, self.url(path), headers={**self.accept, **headers}, content=data)
+        sent = self.connection.send(method, self.url(path), headers={**self.accept, **headers}, content=data)
+        answer = as_meant(sent)
         if not answer.complete and 200 <= answer.status < 300:
             raise OutcomeUnknown("http.answer_too_large")
         return answer
@@ -300,7 +303,10 @@ def _version(resource: _Resource, path: str) -> str:
 
 def _hold_to(operation: OpenApiOperation, answer: Answer, said: Reading) -> None:
     """Raises OutcomeUnknown for an answer against its own description: something was done, and who knows what."""
-    if errors := operation.answer_errors(answer.status, said.json):
+    errors = operation.answer_errors(answer.status, said.json)
+    if not said.is_json and not errors:
+        errors = ["the answer that the document promises did not come"]
+    if errors:
         raise OutcomeUnknown("rest.answer_invalid", detail="\n".join(errors))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from adapters import paths
@@ -14,6 +15,8 @@ from xoev_schemas.documents import JsonDocument, Unreadable, XmlDocument, parse
 _REASON = re.compile(r"[a-z][a-z_.-]{1,39}")
 """What of a problem's `type` may stand in a code: an identifier of the interface, never a number or a name."""
 _PLACES = ("pointer", "field", "name", "path", "parameter", "property")
+_PROBLEMS = ("application/problem+json", "application/problem+xml")
+_FAILED = re.compile("[45][0-9]{2}")
 _WORDS = ("detail", "reason", "message", "title")
 
 
@@ -43,6 +46,16 @@ class Reading:
             root = self._document.root
             return len(root) > 0 or bool((root.text or "").strip())
         return bool(self.json)
+
+
+def as_meant(answer: Answer) -> Answer:
+    """A problem under a status of success is none: it has the status that it names (RFC 9457 §3.1.2: an intermediary
+    may have changed it), or 500, which says nothing about what was done.
+    """
+    if not 200 <= answer.status < 300 or answer.media_type not in _PROBLEMS:
+        return answer
+    told = str(tolerant(answer).read("$.status"))
+    return replace(answer, status=int(told) if _FAILED.fullmatch(told) else 500)
 
 
 def reading(answer: Answer) -> Reading:

@@ -27,7 +27,8 @@ def check_settings(
     findings = _places(config, {"key": config.key}, operation.fields() or [], operation.name)
     following = isinstance(settings.asynchronous, Asynchronous) and settings.asynchronous.references
     if not following:
-        told = {f"references.{name}": path for name, path in config.references.items()}
+        told: dict[str, str | None] = {f"references.{name}": path for name, path in config.references.items()}
+        told["echo"] = settings.echo
         findings += _places(config, told, operation.answer_fields(), operation.name)
     if search is not None and probe is not None:
         told = {f"probe.references.{name}": path for name, path in probe.references.items()}

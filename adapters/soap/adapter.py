@@ -159,6 +159,8 @@ class SoapAdapter:
             return paths.read_xml(element, path) if element is not None else None
 
         settings = port.settings
+        if settings.echo is not None and read(settings.echo) != key:
+            raise OutcomeUnknown("soap.answer_unexpected", detail=answer.text())
         if settings.success is not None:
             verdict = settings.success.judge(read)
             if verdict is None:

@@ -41,6 +41,7 @@ def check_paths(config: TargetConfig, settings: SoapSettings, wsdl: Wsdl, operat
     """Every place that the settings name must be in the operation's messages."""
     asked = {"key": config.key, "repeat_mark": settings.repeat_mark}
     told = {f"references.{name}": path for name, path in config.references.items()}
+    told |= {"echo": settings.echo} if settings.echo else {}
     told |= {"success.path": settings.success.path} if settings.success else {}
     told |= {"already_there.path": settings.already_there.path} if settings.already_there else {}
     yield from _places(config, asked, request_fields(wsdl, operation, settings), operation.name)

@@ -1,17 +1,19 @@
-"""The contract of an adapter as a test suite (needs pytest): subclass it, and give it a bench.
+"""The contract of an adapter as a test suite (needs pytest): subclass it, and give it a rig that makes benches.
 
     class TestMyAdapter(AdapterContract):
-        @pytest.fixture
-        def bench(self) -> Iterator[Bench]: ...
+        rig = staticmethod(my_rig)
 
 What a target cannot do at all is left out of its bench and skipped; everything else holds for every adapter.
+`adapters.testkit.hostile` has the same with every misbehaviour of a department besides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +28,7 @@ from adapters.base import (
     RequestAttachment,
     Retryable,
 )
+from adapters.testkit.certificates import Authority
 from adapters.testkit.folder_department import FolderDepartment
 from adapters.testkit.http_department import HttpDepartment
 from adapters.testkit.ledger import Received
@@ -35,9 +38,6 @@ CANARY = "Zwetschgenknödel"
 """Stands in every body: a text that no log and no error's text may show."""
 
 
-_PLAN = RequestAttachment("a1", "plan.pdf", "application/pdf", 4, "00", lambda: iter([b"\x00\xff", b"ab"]))
-
-
 @dataclass(frozen=True)
 class Bench:
     """An adapter at its target.
@@ -45,7 +45,8 @@ class Bench:
     body: a valid request, with `CANARY` somewhere in it, without the key. invalid: one that the target's description
     refuses, also with `CANARY`; None where there is no description. references: names that a receipt carries.
     wrong: the same adapter with a setting that names nothing in the target's description.
-    idempotent: the target finds its case by a known key. probes: it can be asked by key.
+    idempotent: the target finds its case by a known key. probes: it can be asked by key. echoes: its answers repeat the
+    key, and the adapter is told to look.
     """
 
     adapter: Adapter
@@ -56,6 +57,7 @@ class Bench:
     wrong: Adapter | None = None
     idempotent: bool = False
     probes: bool = False
+    echoes: bool = False
 
     def request(self, key: str, *, possible_repeat: bool = False, body: Mapping[str, Any] | None = None) -> Request:
         return Request(
@@ -90,6 +92,16 @@ class Bench:
         return self.department
 
 
+Rig = Callable[[Path, Authority | None], AbstractContextManager[Bench]]
+"""Makes a bench, with a folder of its own for files; with an authority the department shows its certificate, and the
+adapter believes `authority.file`. The end of the context closes the adapter and stops the department.
+"""
+
+
+def no_rig(folder: Path, authority: Authority | None) -> AbstractContextManager[Bench]:
+    raise pytest.UsageError("give the suite a rig, or override its bench")
+
+
 def raised(action: Callable[[], Receipt | None]) -> DeliveryError:
     """The error of a delivery, whose text must be safe. Fails when there is none or another exception."""
     with pytest.raises(DeliveryError) as caught:
@@ -99,11 +111,14 @@ def raised(action: Callable[[], Receipt | None]) -> DeliveryError:
 
 
 class AdapterContract:
-    """Tests for any adapter; override `bench`."""
+    """Tests for any adapter; set `rig`, or override `bench`."""
+
+    rig: Rig = staticmethod(no_rig)
 
     @pytest.fixture
-    def bench(self) -> Bench:
-        raise pytest.UsageError("give the suite a bench")
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        with self.rig(tmp_path, None) as bench:
+            yield bench
 
     def test_is_an_adapter_whose_configuration_is_fine(self, bench: Bench) -> None:
         assert isinstance(bench.adapter, Adapter)

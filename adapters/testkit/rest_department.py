@@ -107,7 +107,8 @@ class RestDepartment(HttpDepartment):
             return HttpReply(202, "application/json", b"{}", {"Location": f"{STATUS}{case.key}", "Retry-After": "1"})
         headers = {REPLAYED_HEADER: "true"} if record.known else {}
         status = 200 if case.place and version else 201
-        return HttpReply(status, "application/json", _json(self._values(first)), headers)
+        told = first if case.place else record
+        return HttpReply(status, "application/json", _json(self._values(told)), headers)
 
     def refusal(self) -> HttpReply:
         return _problem(422, "refused", "Der Vorgang wird hier nicht bearbeitet.")

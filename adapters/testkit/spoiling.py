@@ -115,7 +115,7 @@ def _gzip_bomb(behaviour: Behaviour, reply: HttpReply, key: str, url: str) -> Ht
 
 @cache
 def _bomb() -> bytes:
-    packer = zlib.compressobj(1, wbits=31)  # 31: as gzip
+    packer = zlib.compressobj(9, wbits=31)  # 31: as gzip
     return b"".join(packer.compress(_BLOCK) for _ in range(ANSWER_BYTES // len(_BLOCK))) + packer.flush()
 
 

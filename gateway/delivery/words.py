@@ -182,6 +182,9 @@ CODES: Mapping[str, Text] = {
     "rest.answer_invalid": Text(
         "Die Antwort passt nicht zur Beschreibung.", "The answer does not fit the description (OpenAPI)."
     ),
+    "rest.answer_unexpected": Text(
+        "Die Antwort gehört zu einem anderen Vorgang (echo).", "The answer is that of another case (echo)."
+    ),
     "rest.answer_unreadable": Text("Die Antwort ist nicht lesbar.", "The answer is neither JSON nor XML."),
     "rest.changed_meanwhile": Text(
         "Der Vorgang wurde beim Ziel inzwischen geändert; der nächste Versuch liest ihn neu.",
