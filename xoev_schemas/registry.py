@@ -305,6 +305,12 @@ class Registry:
         """All installed code lists, each read when it is first asked for. Raises RegistryDamaged then."""
         return self._lists
 
+    def code_list_by(self, one: InstalledList, column: str) -> CodeList:
+        """An installed list whose labels are the values of `column`; read anew, for those who keep it. Raises
+        NotACodeList, RegistryDamaged.
+        """
+        return read_code_list(self._list_bytes(one), column)
+
     def schematron(self, ref: str) -> Stylesheets | None:
         """The standard's Schematron rules, compiled once; None where it has none."""
         return self._opened(self._standards[ref]).stylesheets
@@ -320,6 +326,12 @@ class Registry:
     def fim(self, ref: str) -> DataSchema | None:
         """What is known of a FIM schema from its XDatenfelder file; None where only its XSD or JSON Schema is here."""
         return self._opened(self._standards[ref]).fim
+
+    def json_schema(self, ref: SchemaRef) -> Any:
+        """The JSON Schema of a message, the first if there are several; None where it has none."""
+        standard = self._standards[ref.standard]
+        found = next((schema for schema in standard.schemas if schema.kind == "json"), None)
+        return self._opened(standard).json(found).schema if found else None
 
     def files(self, ref: str) -> Mapping[str, bytes]:
         """A standard's files as they were imported. Raises KeyError, RegistryDamaged."""

@@ -25,6 +25,7 @@ from gateway.mapping.paths import Equals, Path, Step
 from gateway.mapping.problems import Place, Problems, did_you_mean
 from gateway.mapping.rules import Rule, RuleSet
 from gateway.mapping.shapes import SchemaModel, SchemaNode, makers, makes_list
+from gateway.mapping.values import OF_GROUPS
 from xoev_schemas.findings import Finding, Severity, Text
 
 _SEARCH_DEPTH = 25
@@ -251,13 +252,13 @@ class _Paths:
             if reached.repeated and not path.picks_one:
                 self._several(path, place)
             groups = [node for node in reached.nodes if node.kind == "group"]
-            if groups and len(groups) == len(reached.nodes) and rule.kind != "partial-date":
+            if groups and len(groups) == len(reached.nodes) and rule.kind not in OF_GROUPS:
                 self._group(path, place, reached)
             listed.append(_listed(reached))
         allowed = dict.fromkeys(value for values in listed for value in values) if all(listed) else {}
         if rule.codes is not None and allowed:
             self._codes(rule, allowed)
-        elif rule.kind == "text" and allowed:
+        elif rule.is_plain and allowed:
             self.values[place] = tuple(allowed)
 
     def _reach(self, path: Path, start: tuple[tuple[str, ...], ...], place: Place) -> Reached:
@@ -303,14 +304,15 @@ class _Paths:
         codes = rule.codes or {}
         # What is empty counts as absent, and what the rule's own condition shuts out does not come to the table.
         uncovered = [v for v in allowed if v.strip() and v not in codes and _may_be(rule.common.when, rule, v)]
-        if uncovered:
+        if uncovered and rule.otherwise is None:
             shown = ", ".join(uncovered[:20])
             text = Text(
                 f"Diese Codes erlaubt {self._schema}, die Tabelle kennt sie nicht: {shown}.",
                 f"{self._schema} allows these codes, the table does not know them: {shown}.",
             )
             self.problems.add(rule.common.place, "mapping.code_not_covered", text)
-        for code in codes:
+        # A table of its own, or an installed list, is there for more than this rule.
+        for code in codes if not _is_shared(rule.table) else ():
             if code not in allowed:
                 self._code_never(code, allowed, rule.common.place)
 
@@ -330,6 +332,10 @@ def _listed(reached: Reached) -> tuple[str, ...]:
     if reached.unknown or not reached.nodes or not all(node.allowed for node in reached.nodes):
         return ()
     return tuple(value for node in reached.nodes for value in node.allowed)
+
+
+def _is_shared(table: str) -> bool:
+    return table.startswith("urn:") or "#" in table
 
 
 def _may_be(condition: Condition | None, rule: Read, value: str) -> bool:
@@ -425,7 +431,8 @@ class _Shapes:
         if isinstance(template, Const):
             yield scalar_text(template.value)
         elif isinstance(template, Read) and template.codes is not None:
-            yield from (scalar_text(value) for value in template.codes.values() if not isinstance(value, dict))
+            values = template.table_values if template.shaping is None else ()
+            yield from (scalar_text(value) for value in values if not isinstance(value, dict))
         elif isinstance(template, Read):
             listed = self._found.values.get(template.common.place, ())
             yield from (v for v in listed if v.strip() and _may_be(template.common.when, template, v))

@@ -11,19 +11,25 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from gateway.mapping.conditions import Condition
+from gateway.mapping.functions import Function
 from gateway.mapping.paths import Path
 from gateway.mapping.problems import Place
+from gateway.mapping.shaping import Shaping
 from gateway.mapping.values import Json
 
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every part may carry. default: None = none."""
+    """What every part may carry. default: None = none.
+
+    stops: `required: stop`. That there may be nothing is known, and that a person has to look then is meant.
+    """
 
     place: Place
     when: Condition | None = None
     required: bool = False
     default: Json = None
+    stops: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +40,33 @@ class Const:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`from:`. The first path with a value wins. kind: `as:`. codes: text → value, None = no table."""
+    """`from:`. The first path with a value wins.
+
+    kind, decimals: `as:` and what it takes. codes: text → value, None = no table. table: its name, empty where it
+    stands in the rule. otherwise: for codes that it lacks, None = they are an error. function: in the place of `as` and
+    tables. shaping: of the text that was made.
+    """
 
     common: Common
     paths: tuple[Path, ...]
     kind: str = "text"
+    decimals: int | None = None
     codes: Mapping[str, Json] | None = None
+    table: str = ""
+    otherwise: Json = None
+    function: Function | None = None
+    shaping: Shaping | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text that was found is what is made."""
+        return self.kind == "text" and self.codes is None and self.function is None and self.shaping is None
+
+    @property
+    def table_values(self) -> tuple[Json, ...]:
+        """Everything that the table can make."""
+        values = tuple((self.codes or {}).values())
+        return values if self.otherwise is None else (*values, self.otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +74,7 @@ class Concat:
     common: Common
     pieces: tuple[Template, ...]
     separator: str = ""
+    shaping: Shaping | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +117,15 @@ Template = Const | Read | Concat | First | Each | Attachments | Object | List
 class CompiledMapping:
     """A file, ready to run. kind: `case` (submission → case) or `request` (case → request).
 
-    make: what `gateway.mapping.run.compiled` made of `root`.
+    make: what `gateway.mapping.run.compiled` made of `root`. uses: installed code lists and functions, each with its
+    version: what the mapping makes depends on them as on its file.
     """
 
     kind: str
     file: FilePath
     root: Object
     make: Callable[..., Json] = field(repr=False, compare=False)
+    uses: tuple[str, ...] = ()
 
 
 def parts(template: Template) -> Iterator[Template]:

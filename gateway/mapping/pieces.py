@@ -39,6 +39,16 @@ def read_boolean(node: YamlNode, problems: Problems) -> bool:
     return False
 
 
+def read_number(node: YamlNode, most: int, problems: Problems) -> int:
+    """A whole number from 0 to `most`; 0 with the reason added to `problems` if it is none."""
+    value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+        return value
+    text = Text(f"Hier steht eine ganze Zahl von 0 bis {most}.", f"this is a whole number from 0 to {most}.")
+    problems.add(node.place, "mapping.number", text)
+    return 0
+
+
 def read_options(node: YamlNode, known: Collection[str], problems: Problems) -> Members | None:
     """The node, if it has named options; one that is not among `known` is told."""
     if not isinstance(node, Members):

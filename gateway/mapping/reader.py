@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
 
 from gateway.mapping.condition_reader import read_condition
+from gateway.mapping.functions import Function, read_function
 from gateway.mapping.language import (
     Attachments,
     Common,
@@ -20,16 +22,24 @@ from gateway.mapping.language import (
     Template,
 )
 from gateway.mapping.paths import parse_path
-from gateway.mapping.pieces import read_boolean, read_constant, read_paths
+from gateway.mapping.pieces import read_boolean, read_constant, read_number, read_paths
 from gateway.mapping.problems import Place, Problems
 from gateway.mapping.run import compiled
-from gateway.mapping.values import KINDS, Json, WrongValue, convert_constant
+from gateway.mapping.shaping import SHAPES
+from gateway.mapping.shaping_reader import ShapingReader
+from gateway.mapping.tables import Tables, code_table
+from gateway.mapping.values import KINDS, WITH_DECIMALS, Json, WrongValue, convert_constant
 from gateway.mapping.yaml_nodes import Items, Members, Scalar, YamlNode, plain, read_yaml
 from xoev_schemas.findings import Text
 
+if TYPE_CHECKING:
+    from xoev_schemas.registry import Registry
+
 OPTIONS: dict[str, frozenset[str]] = {
-    "from": frozenset({"as", "required", "default", "codes", "codelist", "when"}),
-    "concat": frozenset({"separator", "required", "default", "when"}),
+    "from": frozenset(
+        {"as", "decimals", "call", "codes", "codelist", "otherwise", "required", "default", "when", *SHAPES}
+    ),
+    "concat": frozenset({"separator", "required", "default", "when", *SHAPES}),
     "const": frozenset({"when"}),
     "each": frozenset({"make", "required", "when"}),
     "first": frozenset({"required", "default", "when"}),
@@ -38,17 +48,25 @@ OPTIONS: dict[str, frozenset[str]] = {
 """Directive → what may stand beside it."""
 
 WORDS = frozenset(OPTIONS) | frozenset().union(*OPTIONS.values())
+STOP = "stop"
+"""`required: stop`: as `required: true`, and that there may be nothing is no news to who wrote it."""
 ESCAPE = "="
 """`=from: …` makes a member that is really called `from`."""
 
 
-def read_mapping(file: FilePath, kind: str, problems: Problems) -> CompiledMapping | None:
-    """kind: `case` or `request`, the file's one top-level key. None if it is unusable; then `problems` says why."""
+def read_mapping(
+    file: FilePath, kind: str, problems: Problems, registry: Registry | None = None
+) -> CompiledMapping | None:
+    """kind: `case` or `request`, the file's one top-level key. registry: see `Tables`. None if it is unusable; then
+    `problems` says why.
+    """
     node = read_yaml(file, problems)
-    return None if node is None else compile_mapping(node, file, kind, problems)
+    return None if node is None else compile_mapping(node, file, kind, problems, registry)
 
 
-def compile_mapping(node: YamlNode, file: FilePath, kind: str, problems: Problems) -> CompiledMapping | None:
+def compile_mapping(
+    node: YamlNode, file: FilePath, kind: str, problems: Problems, registry: Registry | None = None
+) -> CompiledMapping | None:
     if not isinstance(node, Members) or kind not in node.nodes:
         text = Text(f"Auf der obersten Ebene muss „{kind}:“ stehen.", f"the top level must be '{kind}:'.")
         problems.add(node.place, "mapping.top_level", text)
@@ -56,26 +74,24 @@ def compile_mapping(node: YamlNode, file: FilePath, kind: str, problems: Problem
     for name, place in node.keys.items():
         if name != kind:
             problems.unknown(place, "mapping.unknown_key", Text("Den Schlüssel", "key"), name, [kind])
-    template = _Reader(file.parent, problems, kind).template(node.nodes[kind])
+    reader = _Reader(file.parent, problems, kind, registry)
+    template = reader.template(node.nodes[kind])
     if isinstance(template, Object):
-        return CompiledMapping(kind, file, template, compiled(template))
+        return CompiledMapping(kind, file, template, compiled(template), tuple(sorted(reader.uses)))
     text = Text(f"„{kind}:“ muss ein Objekt beschreiben.", f"'{kind}:' must describe an object.")
     problems.add(node.keys[kind], "mapping.top_level", text)
     return None
 
 
-def read_code_table(file: FilePath, problems: Problems) -> dict[str, Json]:
-    """`codelists/NAME.yaml`: code → value (a scalar or an object of scalars). Codes are text: `01` stays `01`."""
-    node = read_yaml(file, problems)
-    return {} if node is None else _code_table(node, problems)
-
-
 class _Reader:
-    def __init__(self, folder: FilePath, problems: Problems, kind: str) -> None:
-        self._folder = folder
+    """uses: see `CompiledMapping`."""
+
+    def __init__(self, folder: FilePath, problems: Problems, kind: str, registry: Registry | None) -> None:
+        self.uses: set[str] = set()
         self._problems = problems
         self._kind = kind
-        self._tables: dict[str, dict[str, Json]] = {}
+        self._tables = Tables(folder, registry, problems)
+        self._shapings = ShapingReader(registry, problems)
         self._directives: dict[str, Callable[[Members, Common], Template]] = {
             "from": self._read,
             "concat": self._concat,
@@ -105,10 +121,12 @@ class _Reader:
                 what = Text(f"Neben „{directive}“ die Angabe", f"option of '{directive}' named")
                 self._problems.unknown(place, "mapping.unknown_option", what, name, OPTIONS[directive])
         options = node.nodes
+        stops = "required" in options and plain(options["required"]) == STOP
         common = Common(
             node.place,
             when=read_condition(options["when"], self._problems) if "when" in options else None,
-            required="required" in options and read_boolean(options["required"], self._problems),
+            required=stops or ("required" in options and read_boolean(options["required"], self._problems)),
+            stops=stops,
             default=read_constant(options["default"], self._problems) if "default" in options else None,
         )
         return self._directives[directive](node, common)
@@ -135,27 +153,63 @@ class _Reader:
 
     def _read(self, node: Members, common: Common) -> Read:
         options = node.nodes
+        self._one_of(node, "codes", "codelist", "call")
+        self._one_of(node, "call", "as")
         kind = self._word(options["as"], KINDS) if "as" in options else "text"
-        codes: dict[str, Json] | None = None
-        if "codes" in options:
-            codes = _code_table(options["codes"], self._problems)
-        if "codelist" in options:
-            if codes is not None:
-                text = Text(
-                    "Nur „codes“ oder „codelist“ ist möglich.", "only one of 'codes' and 'codelist' can stand here."
-                )
-                self._problems.add(node.keys["codelist"], "mapping.two_tables", text)
-            codes = self._table(options["codelist"])
+        decimals = self._decimals(node, kind) if "decimals" in options else None
+        codes = self._codes(node)
         if codes is not None and "as" in options:
-            codes = self._converted(codes, kind, node.keys["as"])
-        return Read(common, read_paths(options["from"], self._problems), kind, codes)
+            codes = self._converted(codes, kind, decimals, node.keys["as"])
+        if "otherwise" in options and codes is None:
+            text = Text("„otherwise“ gehört zu einer Codetabelle.", "'otherwise' belongs to a table of codes.")
+            self._problems.add(node.keys["otherwise"], "mapping.option_without_rule", text)
+        return Read(
+            common,
+            read_paths(options["from"], self._problems),
+            kind,
+            decimals,
+            codes,
+            str(plain(options["codelist"])) if "codelist" in options else "",
+            read_constant(options["otherwise"], self._problems) if "otherwise" in options else None,
+            self._function(options["call"]) if "call" in options else None,
+            self._shapings.read(node, kind),
+        )
 
-    def _converted(self, codes: dict[str, Json], kind: str, place: Place) -> dict[str, Json]:
+    def _one_of(self, node: Members, *words: str) -> None:
+        found = [word for word in words if word in node.nodes]
+        if len(found) > 1:
+            names = " + ".join(found)
+            text = Text(f"Nur eine dieser Angaben ist möglich: {names}.", f"only one of these can stand here: {names}.")
+            self._problems.add(node.keys[found[-1]], "mapping.two_tables", text)
+
+    def _codes(self, node: Members) -> Mapping[str, Json] | None:
+        if "codelist" in node.nodes:
+            name = str(plain(node.nodes["codelist"]))
+            table = self._tables.get(name, node.nodes["codelist"].place)
+            self.uses.update(filter(None, [table.origin]))
+            return table.values
+        return code_table(node.nodes["codes"], self._problems) if "codes" in node.nodes else None
+
+    def _function(self, node: YamlNode) -> Function | None:
+        function = read_function(str(plain(node)), node.place, self._problems)
+        self.uses.update([function.origin] if function else [])
+        return function
+
+    def _decimals(self, node: Members, kind: str) -> int:
+        if kind not in WITH_DECIMALS:
+            text = Text("„decimals“ gehört zu „as: decimal“.", "'decimals' belongs to 'as: decimal'.")
+            allowed = ", ".join(WITH_DECIMALS)
+            self._problems.add(node.keys["decimals"], "mapping.option_without_rule", text, allowed=allowed)
+        return read_number(node.nodes["decimals"], 10, self._problems)
+
+    def _converted(
+        self, codes: Mapping[str, Json], kind: str, decimals: int | None, place: Place
+    ) -> Mapping[str, Json]:
         """What the table gives, as the rule's kind: decided here, once, so that it cannot fail at run time."""
         converted = dict(codes)
         for code, value in codes.items():
             try:
-                converted[code] = convert_constant(kind, value)
+                converted[code] = convert_constant(kind, value, decimals)
             except WrongValue as error:
                 text = Text(
                     f"Der Wert zum Code „{code}“ ist kein gültiges „{kind}“.",
@@ -166,7 +220,8 @@ class _Reader:
 
     def _concat(self, node: Members, common: Common) -> Concat:
         separator = read_constant(node.nodes["separator"], self._problems) if "separator" in node.nodes else ""
-        return Concat(common, self._list(node, "concat"), str(separator if separator is not None else ""))
+        shaping = self._shapings.read(node, "text")
+        return Concat(common, self._list(node, "concat"), str(separator if separator is not None else ""), shaping)
 
     def _each(self, node: Members, common: Common) -> Each:
         paths = read_paths(node.nodes["each"], self._problems)
@@ -200,19 +255,6 @@ class _Reader:
         self._problems.add(node.keys[directive], "mapping.list", text)
         return ()
 
-    def _table(self, node: YamlNode) -> dict[str, Json]:
-        name = str(plain(node))
-        if name not in self._tables:
-            file = self._folder / "codelists" / f"{name}.yaml"
-            if file.is_file() and "/" not in name:
-                self._tables[name] = read_code_table(file, self._problems)
-            else:
-                known = [found.stem for found in (self._folder / "codelists").glob("*.yaml")]
-                what = Text("Die Codeliste", "code list")
-                self._problems.unknown(node.place, "mapping.unknown_codelist", what, name, known)
-                self._tables[name] = {}
-        return self._tables[name]
-
     def _word(self, node: YamlNode, known: Collection[str]) -> str:
         word = str(plain(node))
         if word not in known:
@@ -229,25 +271,3 @@ def _is_directive(node: Members, word: str) -> bool:
     if isinstance(value, Members):
         return set(value.nodes) == {"purpose"}
     return isinstance(value, Scalar) and value.value == "all"
-
-
-def _code_table(node: YamlNode, problems: Problems) -> dict[str, Json]:
-    if not isinstance(node, Members):
-        text = Text("Eine Codetabelle hat die Form „Code: Wert“.", "a table of codes has the form 'code: value'.")
-        problems.add(node.place, "mapping.code_table", text)
-        return {}
-    table: dict[str, Json] = {}
-    for code, value in node.nodes.items():
-        entries = value.nodes.values() if isinstance(value, Members) else (value,)
-        if all(isinstance(entry, Scalar) and entry.value is not None for entry in entries):
-            table[code] = _json(value)
-        else:
-            text = Text(f"Zum Code „{code}“ fehlt ein einfacher Wert.", f"code '{code}' needs a plain value.")
-            problems.add(node.keys[code], "mapping.code_value", text)
-    return table
-
-
-def _json(node: YamlNode) -> Json:
-    if isinstance(node, Members):
-        return {name: _json(value) for name, value in node.nodes.items()}
-    return node.value if isinstance(node, Scalar) else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.content import MARKER
+from gateway.mapping import faults
 from gateway.mapping.conditions import Condition, compiled_condition
 from gateway.mapping.language import (
     Attachments,
@@ -29,11 +30,12 @@ from gateway.mapping.language import (
     Template,
 )
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location, scalar_text
-from gateway.mapping.paths import Path, finder
+from gateway.mapping.paths import finder
 from gateway.mapping.problems import Place
-from gateway.mapping.values import Json, WrongValue, conversion
+from gateway.mapping.shaping import Shaping
+from gateway.mapping.values import Json, UnknownCode, WrongValue, conversion
 from xoev_schemas.documents import Document, XmlDocument
-from xoev_schemas.findings import Finding, Severity, Text, has_errors, mask
+from xoev_schemas.findings import Finding, has_errors, mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,60 +117,6 @@ class _Run:
         usable = None if has_errors(self.findings) else made
         return MappingOutcome(usable, self.findings, self.reads, tuple(self.chosen))
 
-    def _add(
-        self,
-        code: str,
-        common: Common,
-        target: str,
-        text: Text,
-        remedy: Text,
-        *,
-        severity: Severity = "error",
-        allowed: str | None = None,
-        found: str | None = None,
-    ) -> None:
-        path = f"{common.place.label} {target}".rstrip()
-        line = common.place.line
-        self.findings.append(
-            Finding(code, severity, "service", text, path, line, remedy=remedy, allowed=allowed, found=found)
-        )
-
-    def required(self, common: Common, target: str) -> None:
-        text = Text(f"Für „{target}“ fehlt eine Angabe.", f"there is no value for '{target}', which is required.")
-        remedy = Text(
-            "Ergänzen Sie die Angabe, oder machen Sie die Zuordnung bedingt.",
-            "Provide the value, or make the rule conditional.",
-        )
-        self._add("mapping.required_missing", common, target, text, remedy)
-
-    def unusable(self, rule: Read, target: str, expected: str, node: Node) -> None:
-        """expected: what would have been right."""
-        if rule.codes is None:
-            text = Text(
-                f"Der Wert für „{target}“ hat nicht die Form „{rule.kind}“.",
-                f"the value for '{target}' is not of the form '{rule.kind}'.",
-            )
-            remedy = Text("Prüfen Sie die Angabe und die Zuordnung.", "Check the value and the rule's 'as'.")
-            self._add("mapping.type", rule.common, target, text, remedy, allowed=expected, found=mask(node.text()))
-            return
-        text = Text(
-            f"Der Code für „{target}“ steht nicht in der Codetabelle der Zuordnung.",
-            f"the code for '{target}' is not in the mapping's table of codes.",
-        )
-        remedy = Text("Ergänzen Sie die Tabelle um diesen Code.", "Add the code to the table.")
-        self._add("mapping.code_unknown", rule.common, target, text, remedy, allowed=expected)
-
-    def several(self, common: Common, path: Path, target: str, count: int) -> None:
-        text = Text(
-            f"Für „{target}“ gibt es {count} Werte; übernommen wird nur der erste.",
-            f"there are {count} values for '{target}'; only the first is taken.",
-        )
-        remedy = Text(
-            f"Legen Sie mit „each“ oder mit „{path}[1]“ fest, was gemeint ist.",
-            f"Say what is meant: 'each', or '{path}[1]'.",
-        )
-        self._add("mapping.more_than_one", common, target, text, remedy, severity="warning")
-
 
 # --- Compiling --------------------------------------------------------------------------------------------------------
 
@@ -191,13 +139,13 @@ def compiled(template: Template, own: str = "") -> Make:
     def make_if(run: _Run, node: Node, place: str, before: int) -> Json:
         if test is not None and not test(node):
             return None
-        faults = len(run.findings)
+        before_it = len(run.findings)
         value = make(run, node, place, before)
         if value is None:
             value = common.default
             # A value that was there and could not be used has its own finding; "missing" would mislead.
-            if value is None and common.required and len(run.findings) == faults:
-                run.required(common, _target(place, own))
+            if value is None and common.required and len(run.findings) == before_it:
+                run.findings.append(faults.required(common, _target(place, own)))
         return value
 
     return make_if
@@ -223,14 +171,14 @@ def _making(template: Template, own: str) -> Make:
         case First():
             return _first([compiled(choice, own) for choice in template.choices])
         case Concat():
-            return _concat([compiled(piece, own) for piece in template.pieces], template.separator)
+            return _concat(template, own)
         case Attachments():
             return _attachments(template.purposes)
 
 
 def _read(rule: Read, own: str) -> Make:
     ways = [(path, finder(path)) for path in rule.paths]
-    convert = conversion(rule.kind) if rule.codes is None else _decoding(rule.codes)
+    convert, shape = _converting(rule), _shaping(rule.common, rule.shaping, own)
 
     def make(run: _Run, node: Node, place: str, before: int) -> Json:
         for path, find in ways:
@@ -238,11 +186,13 @@ def _read(rule: Read, own: str) -> Make:
             if not found:
                 continue
             if len(found) > 1 and not path.picks_one:
-                run.several(rule.common, path, _target(place, own), len(found))
+                run.findings.append(faults.several(rule.common, path, _target(place, own), len(found)))
             try:
                 value = convert(found[0])
+                if shape is not None:
+                    value = shape(run, value, place)
             except WrongValue as error:
-                run.unusable(rule, _target(place, own), str(error), found[0])
+                run.findings.append(faults.unusable(rule, _target(place, own), error, found[0].text()))
                 value = None
             run.reads.append((place, own, rule.common.place, found[0], value))
             return value
@@ -251,14 +201,38 @@ def _read(rule: Read, own: str) -> Make:
     return make
 
 
-def _decoding(codes: Mapping[str, Json]) -> Callable[[Node], Json]:
+def _converting(rule: Read) -> Callable[[Node], Json]:
+    """Raises WrongValue."""
+    if rule.function is not None:
+        function = rule.function
+        return lambda node: function(node.text())
+    if rule.codes is None:
+        return conversion(rule.kind, rule.decimals)
+    codes, otherwise = rule.codes, rule.otherwise
+
     def decode(node: Node) -> Json:
-        try:
-            return codes[node.text()]
-        except KeyError:
-            raise WrongValue(f"{len(codes)} known codes") from None
+        value = codes.get(node.text(), otherwise)
+        if value is None:
+            raise UnknownCode(f"{len(codes)} known codes")
+        return value
 
     return decode
+
+
+def _shaping(common: Common, shaping: Shaping | None, own: str) -> Callable[[_Run, Json, str], Json] | None:
+    """(run, value, place) → the value in the form that is wanted. Raises WrongValue."""
+    if shaping is None:
+        return None
+    longest = shaping.cut
+
+    def shape(run: _Run, value: Json, place: str) -> Json:
+        shaped = shaping.shaped(value)
+        if longest is None or not isinstance(shaped, str) or len(shaped) <= longest:
+            return shaped
+        run.findings.append(faults.cut(common, _target(place, own), longest))
+        return shaped[:longest].rstrip() or None
+
+    return shape
 
 
 def _object(template: Object, own: str) -> Make:
@@ -321,10 +295,20 @@ def _first(choices: Sequence[Make]) -> Make:
     return make
 
 
-def _concat(pieces: Sequence[Make], separator: str) -> Make:
+def _concat(template: Concat, own: str) -> Make:
+    pieces = [compiled(piece, own) for piece in template.pieces]
+    separator, shape = template.separator, _shaping(template.common, template.shaping, own)
+
     def make(run: _Run, node: Node, place: str, before: int) -> Json:
         made = [piece(run, node, place, 0) for piece in pieces]
-        return separator.join(scalar_text(piece) for piece in made if piece is not None) or None
+        text = separator.join(scalar_text(piece) for piece in made if piece is not None) or None
+        if shape is None:
+            return text
+        try:
+            return shape(run, text, place)
+        except WrongValue as error:
+            run.findings.append(faults.unusable(template, _target(place, own), error, text or ""))
+            return None
 
     return make
 

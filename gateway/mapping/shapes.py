@@ -111,7 +111,7 @@ class TemplateModel:
         if isinstance(template, Const):
             return (scalar_text(template.value),)
         if isinstance(template, Read) and template.codes is not None:
-            values = template.codes.values()
+            values = template.table_values if template.shaping is None else ()
             return () if any(isinstance(v, dict | list) for v in values) else tuple(map(scalar_text, values))
         return self._values.get(template.common.place, ()) if isinstance(template, Read) else ()
 
@@ -160,5 +160,8 @@ def _narrowed(node: SchemaNode, made: SchemaNode | None) -> SchemaNode:
 
 
 def _makes_unknown(templates: Iterable[Template]) -> bool:
-    """Values from tables and money are objects whose members no template shows."""
-    return any(isinstance(t, Read) and (t.codes is not None or t.kind == "money") for t in templates)
+    """Values from tables and functions, money and dates of XÖV are objects whose members no template shows."""
+    return any(isinstance(t, Read) and (t.codes is not None or t.function or t.kind in _OBJECTS) for t in templates)
+
+
+_OBJECTS = ("money", "xoev-date")

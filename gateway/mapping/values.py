@@ -10,17 +10,32 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from operator import methodcaller
+from zoneinfo import ZoneInfo
 
-from gateway.mapping.nodes import Node, scalar_text
+from gateway.mapping.nodes import JsonNode, Node
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 
 class WrongValue(ValueError):
-    """The text is not what the rule says it is. Never carries the text itself."""
+    """The text is not what the rule says it is. Never carries the text itself, only what would have been right."""
 
 
+class UnknownCode(WrongValue):
+    """The table has no such code."""
+
+
+class WrongCharacters(WrongValue):
+    """The text has characters (named by code point) that cannot be written as the target wants it."""
+
+
+class FunctionFailed(WrongValue):
+    """What `call` called gave nothing usable; says which function and the kind of fault."""
+
+
+_BERLIN = ZoneInfo("Europe/Berlin")
 _TRUE = frozenset({"true", "1", "ja"})
 _FALSE = frozenset({"false", "0", "nein"})
 _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
@@ -34,6 +49,7 @@ _YEAR = re.compile(rf"([0-9]{{4}}){_ZONE}")
 
 # Names of the three parts in the forms in use: FIM Baukasten G60000000083, XÖV with separate parts.
 _DATE_PARTS = (("F60000000233", "F60000000232", "F60000000231"), ("jahr", "monat", "tag"))
+_XOEV_PARTS = ("jahr", "jahrMonat", "jahrMonatTag")
 _DATE_ALTERNATIVES = ("jahrMonatTag", "jahrMonat", "jahr", "datum", "F60000000233")
 
 
@@ -53,6 +69,20 @@ def to_decimal(text: str) -> str:
     return format(value.normalize(), "f") if value else "0"
 
 
+def to_decimal_places(text: str, places: int) -> str:
+    """With exactly so many decimals. What has more of them is refused: rounding is nobody's to decide here."""
+    value = to_number(text)
+    fixed = f"{value:.{places}f}"
+    if Decimal(fixed) != value:
+        raise WrongValue(f"a number with at most {places} decimals")
+    return fixed
+
+
+def to_cents(text: str) -> int:
+    """Euro (`12.5`, `1.234,50 €`) as whole cents."""
+    return int(to_decimal_places(_without_currency(text), 2).replace(".", ""))
+
+
 def to_boolean(text: str) -> bool:
     folded = text.casefold()
     if folded in _TRUE:
@@ -63,13 +93,24 @@ def to_boolean(text: str) -> bool:
 
 
 def to_date(text: str) -> str:
-    """ISO 8601. A time zone behind the date (XML Schema allows it) is dropped: the day counts where it was written."""
+    """ISO 8601. A time zone behind the date (XML Schema allows it) is dropped: the day counts where it was written. A
+    date with time and zone gives the day in Germany.
+    """
     if match := _ISO_DATE.fullmatch(text):
         return _iso(*match.groups())
     if match := _GERMAN_DATE.fullmatch(text):
         day, month, year = match.groups()
         return _iso(year, month, day)
+    if "T" in text:
+        moment = datetime.fromisoformat(to_datetime(text))
+        return (moment.astimezone(_BERLIN) if moment.tzinfo else moment).date().isoformat()
     raise WrongValue("a date: YYYY-MM-DD or DD.MM.YYYY")
+
+
+def to_german_date(text: str) -> str:
+    """`17.05.1990`."""
+    year, month, day = to_date(text).split("-")
+    return f"{day}.{month}.{year}"
 
 
 def to_datetime(text: str) -> str:
@@ -85,7 +126,7 @@ def to_datetime(text: str) -> str:
 
 def to_money(text: str) -> Json:
     """Euro with at least two decimals, never a binary fraction. `1.234,50` and a trailing `€` or `EUR` are read."""
-    value = to_number(re.sub(r"\s*(€|EUR)$", "", text))
+    value = to_number(_without_currency(text))
     exponent = value.normalize().as_tuple().exponent
     places = max(2, -exponent) if isinstance(exponent, int) else 2
     return {"amount": f"{value:.{places}f}", "currency": "EUR"}
@@ -105,6 +146,12 @@ def to_partial_date(node: Node) -> str:
     return _partial_text(node.text())
 
 
+def to_xoev_date(node: Node) -> Json:
+    """XÖV's date of which parts may be unknown: an object with `jahr`, `jahrMonat` or `jahrMonatTag`."""
+    known = to_partial_date(node)
+    return {_XOEV_PARTS[known.count("-")]: known}
+
+
 TEXT_CONVERSIONS: Mapping[str, Callable[[str], Json]] = {
     "text": to_text,
     "integer": to_integer,
@@ -113,24 +160,38 @@ TEXT_CONVERSIONS: Mapping[str, Callable[[str], Json]] = {
     "date": to_date,
     "datetime": to_datetime,
     "money": to_money,
+    "cents": to_cents,
+    "german-date": to_german_date,
+    "german-decimal": lambda text: to_decimal(text).replace(".", ","),
 }
-KINDS = (*TEXT_CONVERSIONS, "partial-date")
+_NODE_CONVERSIONS: Mapping[str, Callable[[Node], Json]] = {"partial-date": to_partial_date, "xoev-date": to_xoev_date}
+KINDS = (*TEXT_CONVERSIONS, *_NODE_CONVERSIONS)
+WITH_DECIMALS = ("decimal", "german-decimal")
+"""Kinds that take `decimals`."""
+OF_GROUPS = tuple(_NODE_CONVERSIONS)
+"""Kinds that read a group of fields as one value."""
 
 
-def conversion(kind: str) -> Callable[[Node], Json]:
-    """What makes the value at a node, as `kind` (one of KINDS). It raises WrongValue."""
-    if kind == "partial-date":
-        return to_partial_date
+def conversion(kind: str, decimals: int | None = None) -> Callable[[Node], Json]:
+    """What makes the value at a node, as `kind` (one of KINDS). decimals: for WITH_DECIMALS. It raises WrongValue."""
+    if kind in _NODE_CONVERSIONS:
+        return _NODE_CONVERSIONS[kind]
     if kind == "text":
         return methodcaller("text")
-    convert = TEXT_CONVERSIONS[kind]
+    convert = text_conversion(kind, decimals)
     return lambda node: convert(node.text())
 
 
-def convert_constant(kind: str, value: Json) -> Json:
+def text_conversion(kind: str, decimals: int | None = None) -> Callable[[str], Json]:
+    if decimals is None:
+        return TEXT_CONVERSIONS[kind]
+    fixed = partial(to_decimal_places, places=decimals)
+    return fixed if kind == "decimal" else lambda text: fixed(text).replace(".", ",")
+
+
+def convert_constant(kind: str, value: Json, decimals: int | None = None) -> Json:
     """The same for a value that does not come from a document (a code table's)."""
-    text = scalar_text(value)
-    return _partial_text(text) if kind == "partial-date" else TEXT_CONVERSIONS[kind](text)
+    return conversion(kind, decimals)(JsonNode(value))
 
 
 def to_number(text: str) -> Decimal:
@@ -140,6 +201,10 @@ def to_number(text: str) -> Decimal:
     if _GERMAN_DECIMAL.fullmatch(text):
         return Decimal(text.replace(".", "").replace(",", "."))
     raise WrongValue("a decimal number")
+
+
+def _without_currency(text: str) -> str:
+    return re.sub(r"\s*(€|EUR)$", "", text)
 
 
 def _iso(year: str, month: str, day: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.mapping.problems import Place, Problems
+from gateway.mapping.tables import FOLDER
 from gateway.mapping.yaml_nodes import Members, YamlNode, find
 from gateway.packages.model import Client, Service, Target
 from gateway.packages.readers import read_client, read_service, read_target
@@ -55,7 +56,7 @@ def load(
     overlaid = _overlaid(changes, target_files, problems)
     targets = _present(
         {
-            name: read_target(name, file, service_files, problems, overlaid.get(name))
+            name: read_target(name, file, service_files, registry, problems, overlaid.get(name))
             for name, file in target_files.items()
             # With a choice of services, a target that none of them uses is not this installation's business.
             if not only or name in used
@@ -141,14 +142,19 @@ def _check_clients(clients: Mapping[str, Client], services: Mapping[str, Path], 
 
 
 def _versioned(service: Service, targets: Mapping[str, Target]) -> Service:
-    """Samples do not count: they change nothing about what the package does."""
+    """Of all files of the package, and of the code lists and functions that its mappings use. Samples do not count:
+    they change nothing about what the package does.
+    """
     own = (file for file in service.folder.rglob("*") if "samples" not in file.relative_to(service.folder).parts)
     requests = [targets[name].request_for(service.name) for name in service.targets]
-    tables = (file for mapping in requests if mapping for file in (mapping.file.parent / "codelists").glob("*.yaml"))
+    tables = (file for mapping in requests if mapping for file in (mapping.file.parent / FOLDER).glob("*.*"))
     files = {*own, *(mapping.file for mapping in requests if mapping), *tables}
     digest = hashlib.sha256()
     for file in sorted((file for file in files if file.is_file()), key=lambda file: (file.parent.name, file.name)):
         content = file.read_bytes()
         digest.update(f"{file.parent.name}/{file.name}:{len(content)}\n".encode())
         digest.update(content)
+    mappings = (*(accepts.compiled for accepts in service.accepts), *filter(None, requests))
+    for used in sorted({used for mapping in mappings for used in mapping.uses}):
+        digest.update(f"{used}\n".encode())
     return replace(service, version=digest.hexdigest()[:12])

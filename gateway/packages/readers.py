@@ -100,7 +100,9 @@ def _accepts(
     for index, entry in enumerate(form.accepts):
         name = entry.mapping
         if name not in compiled:
-            compiled[name] = _mapping(folder, name, "case", find(node, ("accepts", index, "mapping")), problems)
+            place = find(node, ("accepts", index, "mapping"))
+            runs = any(other.mapping == name and registry.find(other.schema_) for other in form.accepts)
+            compiled[name] = _mapping(folder, name, "case", place, problems, registry if runs else None)
         if entry.rules and entry.rules not in rules:
             rules[entry.rules] = _rules(folder, entry.rules, find(node, ("accepts", index, "rules")), problems)
         mapping = compiled[name]
@@ -111,9 +113,11 @@ def _accepts(
     return tuple(entries)
 
 
-def _mapping(folder: Path, name: str, kind: str, place: Place, problems: Problems) -> CompiledMapping | None:
-    """place: where the file is named."""
-    return read_mapping(folder / name, kind, problems) if _is_there(folder, name, place, problems) else None
+def _mapping(
+    folder: Path, name: str, kind: str, place: Place, problems: Problems, registry: Registry | None
+) -> CompiledMapping | None:
+    """place: where the file is named. registry: None where no schema that the mapping reads is installed."""
+    return read_mapping(folder / name, kind, problems, registry) if _is_there(folder, name, place, problems) else None
 
 
 def _rules(folder: Path, name: str, place: Place, problems: Problems) -> RuleSet | None:
@@ -146,7 +150,12 @@ def _data_schema(file: Path, problems: Problems) -> tuple[Mapping[str, Any] | No
 
 
 def read_target(
-    name: str, file: Path, services: Collection[str], problems: Problems, changes: YamlNode | None = None
+    name: str,
+    file: Path,
+    services: Collection[str],
+    registry: Registry,
+    problems: Problems,
+    changes: YamlNode | None = None,
 ) -> Target | None:
     """services: names that a `request-SERVICE.yaml` may be for. changes: the installation's settings for it."""
     node = read_yaml(file, problems)
@@ -172,7 +181,7 @@ def read_target(
         department=form.department,
         when=read_condition(node.nodes["when"], problems) if "when" in node.nodes else None,
         folder=file.parent,
-        requests=_requests(form, node, file.parent, services, problems),
+        requests=_requests(form, node, file.parent, services, registry, problems),
         source=node,
     )
 
@@ -200,17 +209,22 @@ def _retry(form: TargetForm) -> RetryPolicy:
 
 
 def _requests(
-    form: TargetForm, node: Members, folder: Path, services: Collection[str], problems: Problems
+    form: TargetForm,
+    node: Members,
+    folder: Path,
+    services: Collection[str],
+    registry: Registry,
+    problems: Problems,
 ) -> dict[str, CompiledMapping]:
     """`request.yaml` (key `""`) for every service, `request-SERVICE.yaml` for one."""
     found: dict[str, CompiledMapping | None] = {}
     special = sorted(folder.glob("request-*.yaml"))
     if "request" in node.nodes or (folder / form.request).is_file() or not special:
-        found[""] = _mapping(folder, form.request, "request", find(node, ("request",)), problems)
+        found[""] = _mapping(folder, form.request, "request", find(node, ("request",)), problems, registry)
     for file in special:
         service = file.stem.removeprefix("request-")
         if service in services:
-            found[service] = read_mapping(file, "request", problems)
+            found[service] = read_mapping(file, "request", problems, registry)
         else:
             problems.unknown(Place(file), "config.unknown_service", Text("Die Leistung", "service"), service, services)
     return {service: mapping for service, mapping in found.items() if mapping is not None}

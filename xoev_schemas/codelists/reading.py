@@ -25,13 +25,16 @@ _LABEL = "xoev-codename"  # only in 1_0
 _VALID_FROM = frozenset({"validFrom", "datumGueltigkeitAb", "datumgueltigkeitab"})
 
 
-def read_code_list(data: bytes) -> CodeList:
-    """Read a list in whichever of the two forms it is. Raises NotACodeList."""
-    return read_json(data) if data.lstrip()[:1] == b"{" else read_genericode(data)
+def read_code_list(data: bytes, column: str | None = None) -> CodeList:
+    """Read a list in whichever of the two forms it is. Raises NotACodeList.
+
+    column: whose values the labels are to be; None = the one that people read.
+    """
+    return read_json(data, column) if data.lstrip()[:1] == b"{" else read_genericode(data, column)
 
 
-def read_genericode(data: bytes) -> CodeList:
-    """Read a Genericode 1.0 file with its XÖV annotations, if any. Raises NotACodeList.
+def read_genericode(data: bytes, column: str | None = None) -> CodeList:
+    """Read a Genericode 1.0 file with its XÖV annotations, if any. column: see `read_code_list`. Raises NotACodeList.
 
     Only one that can be checked against: a file with metadata alone (a reserved place in the XRepository), or with
     columns defined in another file, is refused.
@@ -46,7 +49,7 @@ def read_genericode(data: bytes) -> CodeList:
     if not uri or not version or code is None:
         raise NotACodeList([is_incomplete()])
     named = next((key.column for key in keys if key.is_label), None)
-    labels = labels_of(_rows(root, columns), code, speaking_columns(columns, code, named))
+    labels = labels_of(_rows(root, columns), code, [column] if column else speaking_columns(columns, code, named))
     if not labels:
         raise NotACodeList([is_a_placeholder(uri, version)])
     return CodeList(
@@ -135,7 +138,7 @@ def _in_utf8(data: bytes) -> bytes:
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
 
-def read_json(data: bytes) -> CodeList:
+def read_json(data: bytes, column: str | None = None) -> CodeList:
     """Read the XRepository's JSON form: an object with `metadaten`, `spalten` and `daten`. Raises NotACodeList.
 
     Nowhere specified; read as its public users read it. `gueltigAb` is left out: a point in time, not a date.
@@ -153,10 +156,10 @@ def read_json(data: bytes) -> CodeList:
     if not uri or not version or not code:
         raise NotACodeList([is_incomplete()])
     rows = (
-        {column: cell for column, cell in zip(columns, _list(row), strict=False) if isinstance(cell, str) and cell}
+        {name: cell for name, cell in zip(columns, _list(row), strict=False) if isinstance(cell, str) and cell}
         for row in _list(value["daten"])
     )
-    labels = labels_of(rows, code, speaking_columns(columns, code))
+    labels = labels_of(rows, code, [column] if column else speaking_columns(columns, code))
     if not labels:
         raise NotACodeList([is_a_placeholder(uri, version)])
     return CodeList(
