@@ -31,13 +31,26 @@ __all__ = [
     "recipients",
     "run_samples",
     "sample_envelope",
+    "trial_of",
     "try_samples",
 ]
 
 ENVELOPE = frozenset(
-    {"schemaVersion", "submissionId", "caseId", "service", "kind", "receivedAt", "test", "provenance", "attachments"}
+    {
+        "schemaVersion",
+        "submissionId",
+        "caseId",
+        "service",
+        "kind",
+        "receivedAt",
+        "test",
+        "provenance",
+        "attachments",
+        "references",
+        "possiblyTwice",
+    }
 )
-"""Members of a case that the gateway fills itself (`gateway.case.envelope`)."""
+"""Members of a case that the gateway fills itself (`gateway.case.envelope`, `gateway.pipeline.make_case`)."""
 
 
 def check_packages(
@@ -51,7 +64,7 @@ def check_packages(
     findings: list[Finding] = []
     trials: dict[str, Trial] = {}
     for name, target in packages.targets.items():
-        trials[name], found = _trial(target, load_adapter)
+        trials[name], found = trial_of(target, load_adapter)
         findings += found
     about_cases: dict[tuple[str, str], list[Finding]] = {}
     for service in packages.services.values():
@@ -77,7 +90,7 @@ def try_samples(
     packages: Packages, services: Iterable[Service], checker: Checker, load_adapter: AdapterLoader
 ) -> list[SampleResult]:
     """The samples of these services, each made into the request of every target that wants its case."""
-    trials = {name: _trial(target, load_adapter)[0] for name, target in packages.targets.items()}
+    trials = {name: trial_of(target, load_adapter)[0] for name, target in packages.targets.items()}
     try:
         return [
             result
@@ -89,7 +102,7 @@ def try_samples(
             trial.close()
 
 
-def _trial(target: Target, load_adapter: AdapterLoader) -> tuple[Trial, list[Finding]]:
+def trial_of(target: Target, load_adapter: AdapterLoader) -> tuple[Trial, list[Finding]]:
     """An adapter with wrong settings can list its fields; requests it makes none."""
     adapter, found = prove_adapter(target, load_adapter)
     return Trial(target, adapter, ready=not has_errors(found)), found

@@ -32,6 +32,7 @@ from gateway import case
 from gateway.attachments.findings import UNSAFE
 from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
 from gateway.delivery.ladder import again, next_question
+from gateway.delivery.requirements import first_given_up, unmet
 from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
@@ -193,6 +194,8 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
     delivery = gateway.store.delivery(delivery_id)
     target = gateway.packages.targets[delivery.target]
     waits = delivery.state in (DeliveryState.QUEUED, DeliveryState.WAITING)
+    if waits and waits_in_order(gateway, delivery):
+        return
     if waits and (hold := gateway.gates.hold(target, delivery_id)):
         if isinstance(hold, Parked):
             gateway.store.park(delivery_id, hold.failure, hold.code).result()
@@ -213,6 +216,19 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         finish(gateway, claim.delivery, None, poison(claim.delivery.claims))
     else:
         attempt(gateway, claim.delivery, target, worker)
+
+
+def follows(delivery: Delivery) -> bool:
+    """Whether others of its matter have to be asked for before it goes."""
+    return delivery.follows and not delivery.waived
+
+
+def waits_in_order(gateway: Gateway, delivery: Delivery) -> bool:
+    """Whether it now waits for an earlier submission of its matter. Seldom, so it is asked for before it is written."""
+    matters = gateway.store.matters
+    return (
+        follows(delivery) and matters.place(delivery).behind is not None and matters.wait(delivery.delivery_id).result()
+    )
 
 
 def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -> None:
@@ -372,6 +388,8 @@ class Prepared:
 
 def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
     """submission → case → request, with today's configuration: a mended mapping takes effect on the next attempt."""
+    if follows(delivery) and gateway.store.matters.place(delivery).given_up:
+        return first_given_up()
     submission, checked = gateway.store.submission(delivery.submission_id)
     try:
         made = make_case(gateway, submission, checked)
@@ -384,6 +402,8 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
         return Skipped("condition")
     if checked.test and not target.accepts_test:
         return Skipped("test_message")
+    if not delivery.waived and (missing := unmet(service.requires, made.value)):
+        return missing
     body = map_request(target, service.name, made.value)
     if body.value is None:
         return unmappable(body.findings)

@@ -42,7 +42,7 @@ def accepted_document(accepted: Accepted, *, duplicate_of: str | None) -> dict[s
 
 
 def status_document(view: SubmissionView) -> dict[str, Any]:
-    """What became of a submission; no content."""
+    """What became of a submission; no content. behind: the earlier submission that a delivery waits for."""
     return {
         "submissionId": view.submission_id,
         "caseId": view.case_id,
@@ -57,6 +57,7 @@ def status_document(view: SubmissionView) -> dict[str, Any]:
                 "status": delivery.state,
                 "references": dict(delivery.references),
                 "attempts": delivery.attempts,
+                **({"behind": delivery.behind} if delivery.behind else {}),
             }
             for delivery in view.deliveries
         ],

@@ -261,6 +261,7 @@ SCHEMAS: Description = {
         },
         references={"type": "object", "additionalProperties": _STRING},
         attempts={"type": "integer", "minimum": 0},
+        behind={**_ID, "description": "It waits until this earlier submission of the matter is delivered."},
     ),
     "Status": _object(
         "submissionId caseId status final nextActor receivedAt deliveries replies",

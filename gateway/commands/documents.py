@@ -120,6 +120,7 @@ def delivery_document(delivery: Delivery, circuit: Circuit, target: Target | Non
         "target": delivery.target,
         "status": str(delivery.state),
         "waitsFor": delivery.waits_for,
+        "behind": delivery.behind,
         "why": why.as_dict() if why else None,
         "class": delivery.failure or (circuit.failure if parked else None),
         "code": delivery.code or (circuit.why if parked else None),

@@ -129,6 +129,10 @@ def redrive(
     may_repeat: Annotated[
         bool, typer.Option(help="Also those whose outcome is unknown: the target may have them already.")
     ] = False,
+    let_pass: Annotated[
+        bool,
+        typer.Option(help="Let pass without the trust level, payment or earlier submission that it lacks; recorded."),
+    ] = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
@@ -143,7 +147,7 @@ def redrive(
                 remedy="Ask the department; then redrive with --may-repeat (the request is marked as a possible "
                 "repeat), or leave them out.",
             )
-        done = _redrive(store, config, _open(letters), reason, may_repeat) if yes else set()
+        done = _redrive(store, config, _open(letters), reason, may_repeat, let_pass) if yes else set()
     _report("redriven", letters, done, yes, as_json)
 
 
@@ -229,11 +233,16 @@ def _open(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
 # ---------------------------------------------------------------------------------------------------------- changing
 
 
-def _redrive(store: Store, config: Path | None, letters: list[DeadLetter], reason: str, may_repeat: bool) -> set[str]:
+def _redrive(
+    store: Store, config: Path | None, letters: list[DeadLetter], reason: str, may_repeat: bool, let_pass: bool
+) -> set[str]:
     """Delivery or submission ids of what moved."""
     require_reason(reason)
     ids = [d.delivery_id for d in letters if d.delivery_id]
-    moved = store.redrive(ids, actor=actor(), reason=reason, confirm_repeat=may_repeat).result() if ids else []
+    moved: list[str] = []
+    if ids:
+        redriven = store.redrive(ids, actor=actor(), reason=reason, confirm_repeat=may_repeat, waive=let_pass)
+        moved = redriven.result()
     clarified = [d for d in letters if not d.delivery_id and d.submission_id]
     targets = _targets(config) if clarified else {}
     for letter in clarified:

@@ -216,7 +216,7 @@ def _print_deliveries(
                 d.service,
                 d.target,
                 spoken(STATES[d.state], lang),
-                spoken(why, lang) if why else "",
+                " ".join(filter(None, (spoken(why, lang) if why else "", d.behind))),
                 minute(circuit.probe_at if parked else d.due_at) if d.state in _WAITS else "",
                 minute(gives_up_at(d, packages.targets.get(d.target))),
                 d.attempts,
@@ -231,7 +231,14 @@ def _print_case(view: SubmissionView) -> None:
     received = f"received at {moment(view.received_at)} by {view.channel} from {view.client}; case {view.case_id}"
     out.print(received, markup=False, highlight=False)
     rows = [
-        (d.delivery_id, d.target, d.state, d.attempts, ", ".join(f"{k} {v}" for k, v in d.references.items()), d.code)
+        (
+            d.delivery_id,
+            d.target,
+            f"{d.state} for {d.behind}" if d.behind else d.state,
+            d.attempts,
+            ", ".join(f"{k} {v}" for k, v in d.references.items()),
+            d.code,
+        )
         for d in view.deliveries
     ]
     table("", ("delivery", "target", "state", "attempts", "references", "cause"), rows)

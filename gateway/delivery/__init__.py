@@ -77,7 +77,9 @@ class Delivery:
     attempts: attempts recorded over all workers since acceptance or the last redrive (`attempts_total` counts all).
     possible_repeat: an earlier attempt's outcome was unknown, so the next request is marked.
     first_due: start of the current round (acceptance or redrive); give-up time counts from here.
-    waits_for: why it waits, while `waiting`: as `Wait.why`, or `circuit`. None: nothing, it is due.
+    waits_for: why it waits, while `waiting`: as `Wait.why`, `circuit` or `order`. None: nothing, it is due.
+    follows: others of its matter may have to go first. behind: the submission that it waits for (`order`).
+    waived: a person let it pass although something that its service requires is not there.
     """
 
     delivery_id: str
@@ -98,6 +100,9 @@ class Delivery:
     failure: str | None = None
     code: str | None = None
     waits_for: str | None = None
+    follows: bool = False
+    behind: str | None = None
+    waived: bool = False
 
 
 # Outcomes: what one turn of the worker leads to. Exactly one of these is stored, with its event and its outbox row.

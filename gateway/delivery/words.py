@@ -41,6 +41,13 @@ CLASSES: Mapping[str, Text] = {
         "A fault in the gateway itself prevented the delivery.",
     ),
     "clarify": Text("Der Eingang wartet auf Klärung.", "The submission waits to be clarified."),
+    "requirement": Text(
+        "Dem Eingang fehlt, was die Leistung voraussetzt.", "The submission lacks what the service requires."
+    ),
+    "order": Text(
+        "Ein früherer Eingang desselben Vorgangs wurde nicht zugestellt.",
+        "An earlier submission of the same matter was not delivered.",
+    ),
 }
 """Every class that a dead letter can have, and what it says."""
 
@@ -82,6 +89,18 @@ REMEDIES: Mapping[str, Text] = {
         "Prüfen Sie den Eingang und geben Sie ihn frei oder verwerfen Sie ihn.",
         "Look at the submission, then let it on or discard it.",
     ),
+    "requirement": Text(
+        "Klären Sie Identität oder Zahlung mit der antragstellenden Person. Danach lassen Sie den Eingang durch "
+        "(gateway dead redrive --let-pass, mit Grund) oder geben ihn zurück.",
+        "Settle identity or payment with the applicant. Then let it pass (gateway dead redrive --let-pass, with a "
+        "reason), or return it.",
+    ),
+    "order": Text(
+        "Stellen Sie den früheren Eingang wieder her und zu, oder lassen Sie diesen allein durch "
+        "(gateway dead redrive --let-pass, mit Grund).",
+        "Restore and deliver the earlier submission, or let this one pass alone (gateway dead redrive --let-pass, with "
+        "a reason).",
+    ),
 }
 
 MEND = Text(
@@ -94,6 +113,7 @@ WAITING: Mapping[str, Text] = {
     "hours": Text("auf die Öffnung des Ziels", "for the target to open"),
     "circuit": Text("bis das Ziel wieder antwortet", "for the target to answer again"),
     "rate": Text("auf seinen Platz in der Reihe", "for its turn: the target takes so many per second"),
+    "order": Text("auf einen früheren Eingang des Vorgangs", "for an earlier submission of its matter"),
 }
 """Why a delivery waits."""
 
@@ -163,6 +183,13 @@ CODES: Mapping[str, Text] = {
     "oauth.answer_unreadable": Text(
         "Die Antwort der Anmeldestelle enthält kein Token.", "The token endpoint's answer holds no token."
     ),
+    "mapping.no_request_for_kind": Text(
+        "Für diese Art von Eingang hat das Ziel keine Anfrage.", "The target has no request for this kind."
+    ),
+    "order.first_given_up": Text(
+        "Der frühere Eingang des Vorgangs wurde verworfen oder zurückgegeben: Das Ziel kennt den Vorgang nicht.",
+        "The earlier submission of the matter was discarded or returned: the target does not know the matter.",
+    ),
     "outcome.unknown": Text(
         "Das Ziel darf keine Wiederholung bekommen und kann nicht gefragt werden.",
         "The target may not get a repeat and cannot be asked.",
@@ -178,6 +205,13 @@ CODES: Mapping[str, Text] = {
     "request.attachment_unknown": Text(
         "Die Anfrage nennt eine Anlage, die der Eingang nicht hat.",
         "The request names an attachment that the submission does not have.",
+    ),
+    "requirement.payment": Text(
+        "Die Zahlung, die vorausgesetzt ist, ist nicht bestätigt.", "The payment that is required is not confirmed."
+    ),
+    "requirement.trust_level": Text(
+        "Die antragstellende Person ist nicht sicher genug identifiziert.",
+        "The applicant is not identified surely enough.",
     ),
     "rest.answer_invalid": Text(
         "Die Antwort passt nicht zur Beschreibung.", "The answer does not fit the description (OpenAPI)."

@@ -40,6 +40,16 @@ _COUNT_OPEN = (
     .select_from(t.delivery)
     .where(t.delivery.c.submission_id == bindparam("id"), one_of(t.delivery.c.state, sorted(OPEN)))
 )
+_BEHIND = (
+    select(t.delivery, t.submission.c.traceparent)
+    .join_from(t.delivery, t.submission)
+    .where(t.delivery.c.behind == bindparam("behind_id"), one_of(t.delivery.c.state, ("waiting",)))
+)
+_LET_ON = (
+    update(t.delivery)
+    .where(t.delivery.c.delivery_id == bindparam("id"), one_of(t.delivery.c.state, ("waiting",)))
+    .values(due_at=bindparam("now"), first_due=bindparam("now"), waits_for=None, behind=None)
+)
 _INSERT_EVENT = insert(t.event)
 # Inline: the number it gets is of no interest here, so it is not asked for.
 INSERT_OUTBOX = insert(t.outbox).inline()
@@ -148,7 +158,8 @@ class Change:
         """
         require_delivery(delivery.state, new)
         ended_at = self.tx.now if new in ENDED else None
-        self.set_delivery(delivery, **{"waits_for": None, **columns}, state=str(new), ended_at=ended_at)
+        nothing = {"waits_for": None, "behind": None}
+        self.set_delivery(delivery, **{**nothing, **columns}, state=str(new), ended_at=ended_at)
         self.note(
             f"delivery.{new}",
             delivery_id=delivery.delivery_id,
@@ -158,6 +169,7 @@ class Change:
             details=details,
         )
         if new in ENDED:
+            let_on(self.tx, self.submission_id, delivery.target)
             self.complete_if_ended()
         elif self.state is SubmissionState.COMPLETED:
             self.move_submission(SubmissionState.ACCEPTED, ended_at=None, keep_until=None)
@@ -255,7 +267,25 @@ def delivery_of(row: Record) -> Delivery:
         failure=row.failure,
         code=row.code,
         waits_for=row.waits_for,
+        follows=row.follows,
+        behind=row.behind,
+        waived=row.waived,
     )
+
+
+def let_on(tx: Transaction, submission_id: str, target: str | None = None) -> None:
+    """What waits behind this submission (for one target, or all) is due now; its round begins now.
+
+    It may have to wait again, for another one. Without the lock of the submissions that it concerns: only what waits
+    is touched, and no state changes.
+    """
+    rows = [row for row in tx.rows(_BEHIND, {"behind_id": submission_id}) if target in (None, row.target)]
+    if not rows:
+        return
+    new = [outbox_row(delivery_of(row), tx.now, None, row.traceparent, now=tx.now) for row in rows]
+    tx.execute_many(_LET_ON, [{"id": row.delivery_id, "now": tx.now} for row in rows])
+    tx.execute_many(INSERT_OUTBOX, new)
+    tx.has_outbox_rows = True
 
 
 def outbox_row(
@@ -276,9 +306,16 @@ def outbox_row(
 
 
 def new_delivery(
-    delivery_id: str, submission_id: str, target: str, service: str, department: str, now: datetime
+    delivery_id: str,
+    submission_id: str,
+    target: str,
+    service: str,
+    department: str,
+    now: datetime,
+    *,
+    follows: bool,
 ) -> tuple[Delivery, dict[str, Any]]:
-    """A queued delivery, due now, and its row."""
+    """A queued delivery, due now, and its row. follows: others of its matter may have to go first."""
     delivery = Delivery(
         delivery_id=delivery_id,
         submission_id=submission_id,
@@ -294,6 +331,7 @@ def new_delivery(
         created_at=now,
         first_due=now,
         due_at=now,
+        follows=follows,
     )
     row = {name: getattr(delivery, name) for name in _NEW_DELIVERY} | {"state": str(delivery.state)}
     return delivery, row
@@ -313,6 +351,7 @@ _NEW_DELIVERY = (
     "created_at",
     "first_due",
     "due_at",
+    "follows",
 )
 
 

@@ -15,7 +15,7 @@ from gateway.delivery.words import CLASSES, REMEDIES, and_others
 from gateway.errors import Conflict, NotFound
 from gateway.ids import new_id
 from gateway.store import tables as t
-from gateway.store.changes import SYSTEM, Change, canonical, changing, new_delivery, owner_of
+from gateway.store.changes import SYSTEM, Change, canonical, changing, let_on, new_delivery, owner_of
 from gateway.store.parts import add_part
 from gateway.store.writer import Transaction
 from gateway.submission import SubmissionState
@@ -215,9 +215,17 @@ def _quarantine(tx: Transaction, dead: Dead, broker: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------- what people do
 
 
-def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: str, confirm_repeat: bool) -> list[str]:
+def redrive(
+    tx: Transaction,
+    delivery_ids: Sequence[str],
+    actor: str,
+    reason: str,
+    confirm_repeat: bool,
+    waive: bool = False,
+) -> list[str]:
     """dead → queued, attempts counted anew, under the same idempotency key. Which; others were moved already.
 
+    waive: from now on it passes without what its service requires, and without what should have gone first.
     Raises Conflict when none is dead any more, or when an outcome is unknown and the repeat is not confirmed (nothing
     is moved then).
     """
@@ -234,7 +242,7 @@ def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: st
             delivery,
             DeliveryState.QUEUED,
             actor=actor,
-            details={"reason": reason, "redrive": True},
+            details={"reason": reason, "redrive": True, **({"waived": True} if waive else {})},
             attempts=0,
             claims=0,
             # Always later than the creation: that is how a delivery shows that it had an end before.
@@ -243,6 +251,7 @@ def redrive(tx: Transaction, delivery_ids: Sequence[str], actor: str, reason: st
             failure=None,
             code=None,
             possible_repeat=delivery.possible_repeat or unknown,
+            waived=delivery.waived or waive,
         )
         set_letters(tx, "delivery_id", delivery.delivery_id, "open", "redriven")
         change.send(delivery, tx.now)
@@ -288,6 +297,7 @@ def release(tx: Transaction, submission_id: str, targets: Sequence[str], actor: 
                 change.submission["service"],
                 change.submission["department"],
                 tx.now,
+                follows=True,
             )
             tx.execute(_INSERT_DELIVERY, row)
             change.note(
@@ -299,6 +309,7 @@ def release(tx: Transaction, submission_id: str, targets: Sequence[str], actor: 
             )
             change.send(delivery, tx.now)
         set_letters(tx, "submission_id", submission_id, "open", "resolved")
+        let_on(tx, submission_id)
 
 
 def end_clarification(tx: Transaction, submission_id: str, new: SubmissionState, actor: str, reason: str) -> None:
@@ -306,6 +317,7 @@ def end_clarification(tx: Transaction, submission_id: str, new: SubmissionState,
     with changing(tx, submission_id) as change:
         change.move_submission(new, actor=actor, details={"reason": reason}, ended_at=tx.now)
         set_letters(tx, "submission_id", submission_id, "open", "discarded")
+        let_on(tx, submission_id)
 
 
 def _each(

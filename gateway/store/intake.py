@@ -42,7 +42,10 @@ _INSERT_DEAD = insert(t.dead_letter)
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """A submission ready to be written. row: without what only the transaction knows (times, event chain)."""
+    """A submission ready to be written. row: without what only the transaction knows (times, event chain).
+
+    follows: it names a case id, so there may be others of its matter.
+    """
 
     row: Mapping[str, Any]
     state: SubmissionState
@@ -50,6 +53,7 @@ class Intake:
     content: SealedContent
     findings: Sequence[Finding]
     first_outbox: bool
+    follows: bool
 
 
 def prepare(
@@ -72,6 +76,7 @@ def prepare(
         content.seal(),
         tuple(checked.findings),
         first_outbox,
+        submission.case_id is not None,
     )
 
 
@@ -150,7 +155,9 @@ class _Rows:
         event = first_event(identity, now, intake.state, row["client"], intake.findings)
         self.events.append(event)
         for target in intake.targets:
-            delivery, delivery_row = new_delivery(new_id(), identity, target, row["service"], row["department"], now)
+            delivery, delivery_row = new_delivery(
+                new_id(), identity, target, row["service"], row["department"], now, follows=intake.follows
+            )
             self.deliveries.append(delivery_row)
             event = link_event(
                 (event["number"], event["hash"]),

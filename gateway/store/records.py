@@ -212,6 +212,7 @@ class DeliveryView:
     code: str | None
     possible_repeat: bool
     waits_for: str | None = None
+    behind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

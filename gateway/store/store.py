@@ -39,6 +39,7 @@ from gateway.store import (
 )
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
 from gateway.store.keys import KeyRing
+from gateway.store.matters import Matters
 from gateway.store.records import (
     Accepted,
     Announcement,
@@ -93,7 +94,8 @@ class Store:
     """See the module. Built with `Store.open`; thread-safe; `close()` waits for the writer.
 
     outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
-    (and clears it before it reads), instead of looking again after a while.
+    (and clears it before it reads), instead of looking again after a while. matters: what submissions of one case id
+    have to do with each other.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Store:
             writing, keys, database.clock_of(clock), on_outbox=self.outbox_filled.set, announces=announces
         )
         self._backlog = (-_BACKLOG_SECONDS, 0)
+        self.matters = Matters(self._read, self._writer)
 
     @classmethod
     def open(
@@ -420,10 +423,21 @@ class Store:
             return views.dead_groups(session, department)
 
     def redrive(
-        self, delivery_ids: Sequence[str], *, actor: str, reason: str, confirm_repeat: bool = False
+        self,
+        delivery_ids: Sequence[str],
+        *,
+        actor: str,
+        reason: str,
+        confirm_repeat: bool = False,
+        waive: bool = False,
     ) -> Future[list[str]]:
-        """dead → queued. Which; Conflict when none is dead any more, or an unknown outcome is not confirmed."""
-        return self._writer.submit("", lambda tx: deadletters.redrive(tx, delivery_ids, actor, reason, confirm_repeat))
+        """dead → queued. Which; Conflict when none is dead any more, or an unknown outcome is not confirmed.
+
+        waive: it passes without what its service requires.
+        """
+        return self._writer.submit(
+            "", lambda tx: deadletters.redrive(tx, delivery_ids, actor, reason, confirm_repeat, waive)
+        )
 
     def discard(self, delivery_ids: Sequence[str], *, actor: str, reason: str) -> Future[list[str]]:
         """dead → discarded. Which."""

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -79,6 +80,9 @@ UNDATED = "ended_at IS NOT NULL AND keep_until IS NULL AND state <> 'rejected'"
 
 HELD = "state = 'held'"
 """A submission that waits for something outside."""
+
+BEHIND = "behind IS NOT NULL"
+"""A delivery that waits for an earlier submission of its matter."""
 
 PARKED = "waits_for = 'circuit'"
 """A delivery that waits for its target's circuit to close."""
@@ -197,7 +201,13 @@ delivery = Table(
     Column("ended_at", Instant),
     Column("swept_at", Instant),
     Column("waits_for", _NAME),
+    # Its submission came with a case id: what came earlier in the matter goes first. behind: the one it waits for.
+    Column("follows", Boolean, nullable=False, server_default=false()),
+    Column("behind", _ID),
+    # A person let it pass although something that it requires is not there.
+    Column("waived", Boolean, nullable=False, server_default=false()),
     UniqueConstraint("submission_id", "target"),
+    Index("ix_delivery_behind", "behind", sqlite_where=text(BEHIND), postgresql_where=text(BEHIND)),
     Index(None, "state", "due_at"),
     Index("ix_delivery_parked", "target", "first_due", sqlite_where=text(PARKED), postgresql_where=text(PARKED)),
     **_ONE_TREE,

@@ -114,6 +114,7 @@ def _view(session: Session, row: Record, *, events: bool) -> SubmissionView:
             code=delivery.code,
             possible_repeat=delivery.possible_repeat,
             waits_for=delivery.waits_for,
+            behind=delivery.behind,
         )
         for delivery in session.rows(_DELIVERIES, {"id": row.submission_id})
     )
