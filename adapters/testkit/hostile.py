@@ -97,8 +97,8 @@ def try_adapter(trial: Trial, rig: Rig, folder: Path) -> Row:
         _tell(trial, bench)
         heard = _deliver(bench, "k1", trial)
         seen = Seen(trial, bench, heard, _deeds(bench))
-        faults = (fault for rule in _RULES if (fault := rule(seen)) is not None)
-        return _row(seen, next(faults, ""))
+        rules = _RULES if heard.said != "nothing in time" else (_decides,)
+        return _row(seen, "; ".join(fault for rule in rules if (fault := rule(seen)) is not None))
 
 
 def trials_of(rig: Rig, folder: Path) -> tuple[Trial, ...]:
@@ -123,6 +123,8 @@ class HostileContract(AdapterContract):
 def _unfit(trial: Trial, bench: Bench) -> str | None:
     if isinstance(bench.department, HttpDepartment) != (trial in HTTP_TRIALS):
         return "this department cannot do that"
+    if trial.secure and isinstance(bench.department, HttpDepartment) and not bench.department.secure:
+        return "the rig does not use the authority that it was given"
     if trial.name == "crossed" and not bench.echoes:
         return "this department's answers do not say whose they are"
     return None
@@ -217,7 +219,7 @@ def _row(seen: Seen, fault: str) -> Row:
     return Row("behaviour", trial.name, trial.does, did, str(lesson), said, not fault, fault, lesson.why, lesson.remedy)
 
 
-# --- What is looked at, first fault first ---------------------------------------------------------------------------
+# --- What is looked at ----------------------------------------------------------------------------------------------
 
 
 def _decides(seen: Seen) -> str | None:

@@ -56,19 +56,23 @@ class HttpDepartment(Department):
     def stop(self) -> None:
         """Close the port; running requests are cut off. What was received stays readable."""
         self.stopped.set()
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server.cut_off()
-            self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+            server.cut_off()
 
     go_down = stop
     """Connections are refused until `come_up`."""
     come_up = start
 
     @property
+    def secure(self) -> bool:
+        return self._authority is not None
+
+    @property
     def url(self) -> str:
-        return f"http{'s' if self._authority is not None else ''}://{self._host}:{self._port}"
+        return f"http{'s' if self.secure else ''}://{self._host}:{self._port}"
 
     def tell(
         self,

@@ -67,6 +67,11 @@ BOUNDED = Lesson(
     "One answer takes the memory of a process that works for every department. It acted all the same.",
     "Read in pieces up to a bound, decompressing in pieces too; past it raise OutcomeUnknown.",
 )
+UNFOLDED = Lesson(
+    _right("unknown"),
+    "Unfolded, entities fill the memory, or make us fetch an address inside our own network. It acted all the same.",
+    "Parse XML without DTDs (xoev_schemas.documents.parse does); raise OutcomeUnknown.",
+)
 NOT_ARRIVED = Lesson(
     _right("retryable", "unknown", failures={"unavailable"}),
     "Nothing arrived. A permanent error needs a person for what passes by itself.",
@@ -159,7 +164,7 @@ HTTP_TRIALS: tuple[Trial, ...] = (
     _trial("wrong_label", "acts, and answers in UTF-8 that it calls ISO-8859-1", UNREADABLE),
     _trial("huge", "acts, and answers without end", BOUNDED),
     _trial("gzip_bomb", "acts, and answers a little gzip that is 192 MB", BOUNDED),
-    _trial("doctype", "acts, and answers XML with a DTD whose entities grow, or lie elsewhere", BOUNDED),
+    _trial("doctype", "acts, and answers XML with a DTD whose entities grow, or lie elsewhere", UNFOLDED),
     _trial("empty", "acts, and answers 200 with nothing", INCOMPLETE),
     _trial("never_finishes", "takes it with 202, and is never done", LATER),
     Trial("duplicate-reference", "gives two cases one number", Behaviour("duplicate_reference"), AS_TOLD, after=True),

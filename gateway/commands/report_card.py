@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -73,10 +74,18 @@ def _print(rig: str, rows: Sequence[Row]) -> None:
     columns = ("behaviour", "", "the department", "by its own ledger it", "right is", "the adapter said")
     behaviours = [_cells(row) for row in rows if row.part == "behaviour"]
     table(f"{rig}: at a hostile department", columns, behaviours)
-    for row in rows:
-        if row.passed is False:
-            lines = [f"✗ {row.name}: {row.fault}", f"    why it matters: {row.why}", f"    to do: {row.remedy}"]
-            out.print("\n".join(lines), markup=False, highlight=False)
+    _advise([row for row in rows if row.passed is False])
+
+
+def _advise(failed: Sequence[Row]) -> None:
+    """What goes wrong for one reason is told together."""
+    for (why, remedy), alike in groupby(sorted(failed, key=_advice), key=_advice):
+        lines = ["", *(f"✗ {row.name}: {row.fault}" for row in alike), f"  why it matters: {why}", f"  to do: {remedy}"]
+        out.print("\n".join(lines), markup=False, highlight=False)
+
+
+def _advice(row: Row) -> tuple[str, str]:
+    return row.why, row.remedy
 
 
 def _cells(row: Row) -> tuple[str, ...]:

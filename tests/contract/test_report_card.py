@@ -47,7 +47,9 @@ def test_a_naive_adapter_fails_where_it_would_lose_double_or_show_a_case(capsys:
     assert doubled | lost | shown | hung <= failed
     assert {"duplicate-reference", "wrong-label"} & failed == set(), "what is right is right for everybody"
     assert rows["commit-then-hang-up"]["did"].startswith("was asked 2×, acted 2×"), "its repeat is in the ledger"
-    assert "followed the redirect" in rows["redirect"]["fault"] or "wrong decision" in rows["redirect"]["fault"]
+    assert "it followed the redirect" in rows["redirect"]["fault"]
+    assert re.search(r"it took \d+ MB", rows["huge"]["fault"])
+    assert "those are not the references" in rows["crossed"]["fault"]
     for name in failed:
         assert rows[name]["fault"]
         assert rows[name]["why"]

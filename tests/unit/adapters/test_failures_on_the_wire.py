@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import gzip
 import ipaddress
 import socket
 import ssl
 import struct
 import threading
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,6 +198,52 @@ def test_an_answer_without_end_is_cut_and_unknown() -> None:
     assert (type(error), error.code) == (OutcomeUnknown, "http.answer_too_large")
 
 
+def packed(body: bytes, encoding: str, cut: int = 0) -> bytes:
+    data = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
+    return response(201, data[: len(data) - cut], more=f"Content-Encoding: {encoding}\r\n")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_an_answer_that_is_compressed_unasked_is_read(encoding: str) -> None:
+    with server(answering(packed(b'{"nr": "7"}', encoding))) as port:
+        config = TargetConfig("t", ".", {"url": f"http://127.0.0.1:{port}"}, references={"nr": "$.nr"})
+        receipt = RestAdapter(config).deliver(Request("k", "s", {"a": 1}, "x", "2026-01-01T00:00:00Z"))
+    assert dict(receipt.references) == {"nr": "7"}
+
+
+def test_a_compressed_answer_is_held_to_the_bound_while_it_is_unpacked() -> None:
+    bomb = packed(b" " * 64 * 1024 * 1024, "gzip")
+    tracemalloc.start()
+    try:
+        with server(answering(bomb)) as port:
+            error = deliver(port, timeout=10.0, max_answer_bytes=1024 * 1024)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (type(error), error.code) == (OutcomeUnknown, "http.answer_too_large")
+    assert peak < 8 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(packed(b'{"nr": "7"}', "gzip", cut=6), "http.answer_unreadable", id="cut"),
+        pytest.param(
+            response(201, b'{"nr": "7"}', more="Content-Encoding: gzip\r\n"), "http.answer_unreadable", id="not gzip"
+        ),
+        pytest.param(
+            response(201, gzip.compress(gzip.compress(b"{}")), more="Content-Encoding: gzip, gzip\r\n"),
+            "rest.answer_unreadable",
+            id="two layers",
+        ),
+    ],
+)
+def test_what_cannot_be_unpacked_is_unknown(answer: bytes, code: str) -> None:
+    with server(answering(answer)) as port:
+        error = deliver(port)
+    assert (type(error), error.code) == (OutcomeUnknown, code)
+
+
 def test_a_table_of_faults_comes_before_the_general_rules() -> None:
     problem = response(400, b'{"type": "urn:busy", "title": "x"}', "application/problem+json")
     with server(answering(problem)) as port:
@@ -216,7 +265,12 @@ def test_retry_after_reads_seconds_and_dates_and_is_capped() -> None:
     assert retry_after("Fri, 02 Jan 2026 03:05:05 GMT", NOW) == 60.0
     assert retry_after("Fri, 02 Jan 2026 03:00:00 GMT", NOW) == 0.0
     assert retry_after("99999999", NOW) == 86400.0
+    assert retry_after("9" * 30, NOW) == 86400.0
+    assert retry_after("Fri, 31 Dec 9999 23:59:59 GMT", NOW) == 86400.0
     assert retry_after("soon", NOW) is None
+    assert retry_after("-5", NOW) is None
+    assert retry_after("²", NOW) is None
+    assert retry_after("Fri, 31 Dec 99999999999 23:59:59 GMT", NOW) is None
     assert retry_after(None, NOW) is None
 
 

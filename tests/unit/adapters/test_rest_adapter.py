@@ -379,6 +379,64 @@ def test_a_problem_may_be_told_by_a_row_of_the_targets_faults(connect: Connect) 
     assert (receipt.already_there, dict(receipt.references)) == (True, {"vorgangsnummer": "V7"})
 
 
+@pytest.mark.parametrize(
+    ("body", "kind", "failure"),
+    [
+        ('{"title": "Nein", "status": 422}', Permanent, "rejected_by_target"),
+        ('{"title": "Nein", "status": "403"}', Permanent, "auth"),
+        ('{"title": "Später", "status": 503}', Retryable, "unavailable"),
+        ('{"title": "Hm"}', OutcomeUnknown, "unknown_outcome"),
+        ('{"title": "Hm", "status": 200}', OutcomeUnknown, "unknown_outcome"),
+        ("{", OutcomeUnknown, "unknown_outcome"),
+    ],
+)
+def test_a_problem_under_a_status_of_success_is_what_it_says_it_is(
+    connect: Connect, body: str, kind: type[DeliveryError], failure: str
+) -> None:
+    with Scripted(lambda _: HttpReply(200, "application/problem+json", body.encode())) as department:
+        error = failed(lambda: connect(department.url).deliver(request()))
+    assert (type(error), error.failure) == (kind, failure)
+
+
+@pytest.mark.parametrize(
+    ("status", "changed", "unknown"),
+    [
+        (201, {}, True),  # declared, with a body
+        (200, {}, True),  # not declared; every declared success has a body
+        (204, {}, False),
+        (202, {"asynchronous": False}, False),
+        (200, {"openapi": None}, False),  # nobody promised anything
+    ],
+)
+def test_a_success_without_a_body_is_unknown_where_one_was_promised(
+    connect: Connect, status: int, changed: dict[str, Any], unknown: bool
+) -> None:
+    with Scripted(lambda _: HttpReply(status, "application/json", b"")) as department:
+        adapter = connect(department.url, **changed)
+        if unknown:
+            error = failed(lambda: adapter.deliver(request()))
+            assert (type(error), error.code) == (OutcomeUnknown, "rest.answer_invalid")
+        else:
+            assert dict(adapter.deliver(request()).references) == {}
+
+
+@pytest.mark.parametrize(("told", "right"), [('"k1"', True), ('"k2"', False), ("null", False)])
+def test_an_answer_that_repeats_another_key_is_somebody_elses(connect: Connect, told: str, right: bool) -> None:
+    body = f'{{"vorgangsnummer": "7", "fremdId": {told}}}'
+    with Scripted(lambda _: json_reply(201, body)) as department:
+        adapter = connect(department.url, openapi=None, echo="$.fremdId")
+        if right:
+            assert adapter.deliver(request()).references["vorgangsnummer"] == "7"
+        else:
+            error = failed(lambda: adapter.deliver(request()))
+            assert (type(error), error.code) == (OutcomeUnknown, "rest.answer_unexpected")
+
+
+def test_an_echo_that_the_document_does_not_know_is_found(connect: Connect) -> None:
+    findings = connect("https://department.example", echo="$.fremdId").check()
+    assert [finding.found for finding in findings if finding.severity == "error"] == ["echo"]
+
+
 def test_an_answer_in_xml_is_read_by_the_same_paths(connect: Connect) -> None:
     xml = b'<e xmlns="urn:x"><vorgangsnummer>V1</vorgangsnummer></e>'
     with Scripted(lambda _: HttpReply(201, "application/xml", xml)) as department:
