@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mapping_world import URN, with_list
 
 from gateway.mapping.characters import to_ascii, to_latin_1, to_search_form
 from gateway.mapping.language import CompiledMapping
@@ -20,17 +21,6 @@ from gateway.mapping.values import WrongCharacters
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import Registry
 
-URN = "urn:example:codeliste:kanal"
-GENERICODE = (
-    '<gc:CodeList xmlns:gc="http://docs.oasis-open.org/codelist/ns/genericode/1.0/"><Identification>'
-    "<ShortName>kanal</ShortName><LongName>Kanal</LongName><Version>{version}</Version>"
-    "<CanonicalUri>" + URN + "</CanonicalUri></Identification><ColumnSet><Column Id='code' Use='required'/>"
-    "<Column Id='name' Use='required'/><Column Id='kurz' Use='optional'/>"
-    "<Key Id='k'><ShortName>k</ShortName><ColumnRef Ref='code'/></Key></ColumnSet><SimpleCodeList><Row>"
-    "<Value ColumnRef='code'><SimpleValue>01</SimpleValue></Value>"
-    "<Value ColumnRef='name'><SimpleValue>E-Mail</SimpleValue></Value>"
-    "<Value ColumnRef='kurz'><SimpleValue>M</SimpleValue></Value></Row></SimpleCodeList></gc:CodeList>"
-)
 DISTRICTS = "plz;office;name\n01067;A;Altstadt\n44135;B;Mitte\n44137;;West\n"
 
 
@@ -58,15 +48,6 @@ def mapped(folder: Path, rule: str, value: Any, registry: Registry | None = None
 
 def out(folder: Path, rule: str, value: Any) -> Any:
     return (mapped(folder, rule, value).value or {}).get("out")
-
-
-def with_list(folder: Path, *versions: str) -> Registry:
-    registry = Registry(folder / "registry")
-    for version in versions:
-        file = folder / f"list-{version}.xml"
-        file.write_text(GENERICODE.format(version=version), encoding="utf-8")
-        registry.import_path(file)
-    return registry
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
