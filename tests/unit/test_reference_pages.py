@@ -6,13 +6,13 @@ import ast
 import re
 from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel
 
 from adapters.amqp.adapter import AmqpSettings
-from adapters.base import Adapter, FailureClass, Request, Retryable, TargetConfig
+from adapters.base import FailureClass
 from adapters.folder.settings import FolderProbe, FolderSettings, ReceiptFile
 from adapters.http import HttpSettings
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
@@ -159,23 +159,3 @@ def test_the_page_on_the_way_has_the_states_of_the_code(heading: str, table: Map
     rows = [line.split("|") for line in section.splitlines() if line.startswith("| ") and "| from |" not in line]
     written = {row[1].strip().strip("`"): re.findall(r"`(\w+)`", row[2]) for row in rows}
     assert written == {str(old or "(none)"): sorted(new) for old, new in table.items()}
-
-
-def test_the_adapter_in_the_page_is_an_adapter_that_decides() -> None:
-    page = (ROOT / "docs" / "explanation" / "adapters.md").read_text(encoding="utf-8")
-    [example] = [
-        block for block in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "FTP" in block
-    ]
-    module: dict[str, Any] = {}
-    exec(example, module)
-    config = TargetConfig(
-        "drop", "drop", {"host": "127.0.0.1", "user": "u", "password": "p", "repeatable": True}, timeout=1
-    )
-    adapter = module["DropAdapter"](config)
-    assert isinstance(adapter, Adapter)
-    assert adapter.check() == []
-    request = Request("k", "s", {"name": "Muster"}, "service", "2026-01-02T03:04:05Z")
-    with pytest.raises(Retryable, match="unavailable: ftp"):
-        adapter.deliver(request)
-    [finding] = module["DropAdapter"](TargetConfig("drop", "drop", {"host": "h", "user": "u"})).check()
-    assert "password" in finding.text.en
