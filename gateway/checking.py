@@ -46,6 +46,7 @@ ENVELOPE = frozenset(
         "test",
         "provenance",
         "attachments",
+        "deadlines",
         "references",
         "possiblyTwice",
     }

@@ -33,9 +33,10 @@ from gateway.attachments.findings import UNSAFE
 from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
 from gateway.delivery.ladder import again, next_question
 from gateway.delivery.requirements import first_given_up, unmet
-from gateway.delivery.verdicts import bug, dead, no_longer_ours, poison, unmappable
+from gateway.delivery.verdicts import bug, dead, no_longer_ours, no_request_for, poison, unmappable
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
+from gateway.packages.deadlines import deadlines, region_of
 from gateway.packages.ruling import judged_by_service
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
@@ -208,6 +209,7 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         # nowhere.
         log.info("delivery.not_claimed", delivery=delivery_id, why=claim.why)
         return
+    target = gateway.for_kind(target, delivery)
     if claim.unfinished_attempt is not None and claim.delivery.state is DeliveryState.UNKNOWN:
         settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt)
     elif claim.unfinished_attempt is not None:
@@ -250,7 +252,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     delivery = replace(delivery, attempts=delivery.attempts + 1)
     outcome: Outcome
     try:
-        receipt = gateway.adapters[target.name].deliver(prepared.request)
+        receipt = gateway.adapter(target).deliver(prepared.request)
     except Retryable as error:
         gateway.gates.report(target, error)
         outcome = again(target.retry, error, **_round(gateway, delivery), possible_repeat=delivery.possible_repeat)
@@ -316,7 +318,7 @@ class AskLater:
 def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | AskLater:
     """Did it arrive? Found = delivered. Surely not = again, marked all the same."""
     try:
-        receipt = gateway.adapters[target.name].probe(delivery.delivery_id)
+        receipt = gateway.adapter(target).probe(delivery.delivery_id)
     except Retryable as error:
         gateway.gates.report(target, error)
         return _ask_later(gateway, delivery, target, OutcomeUnknown("probe.gave_up"), PROBE_AGAIN)
@@ -330,7 +332,7 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | Ask
 
 def follow(gateway: Gateway, delivery: Delivery, target: Target, number: int) -> Outcome | AskLater | None:
     """What came of a case that the target took under a ticket. None: there is none, or it leads nowhere any more."""
-    adapter = gateway.adapters[target.name]
+    adapter = gateway.adapter(target)
     ticket = gateway.store.ticket(delivery, number) if isinstance(adapter, Follows) else None
     if ticket is None or not isinstance(adapter, Follows):
         return None
@@ -398,6 +400,10 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
     service = gateway.packages.services[checked.service]
     if made.value is None:
         return unmappable(made.findings)
+    if target.skips(submission.kind):
+        return Skipped("kind")
+    if target.kind != submission.kind:
+        return no_request_for(submission.kind, target.name)
     if not applies(target, made.value):
         return Skipped("condition")
     if checked.test and not target.accepts_test:
@@ -429,7 +435,13 @@ def make_case(gateway: Gateway, submission: Submission, checked: Checked) -> Any
         document = parse(submission.data, submission.media_type, gateway.checker.limits)
     except Unreadable as error:  # the limits are lower than when it was accepted
         raise unreadable(error) from None
-    envelope = case.envelope(submission, checked, package_version=service.version)
+    envelope = case.envelope(
+        submission,
+        checked,
+        package_version=service.version,
+        region=region_of(service),
+        deadlines=deadlines(service, submission.received_at),
+    )
     return map_case(service, accepts, document, envelope)
 
 

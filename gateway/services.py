@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from gateway.case import case_schema
+from gateway.case import case_schema, complete
 from gateway.errors import NotFound
 from gateway.intake.refusals import refused
 from gateway.mapping.nodes import JsonNode
@@ -165,11 +165,11 @@ def shipped_folder() -> Path:
 
 
 def map_case(service: Service, accepts: Accepts, document: Document, envelope: Mapping[str, Any]) -> MappingOutcome:
-    """submission → case, held against the published schema. envelope: the gateway's own part; it wins."""
+    """submission → case, held against the published schema. envelope: the gateway's own part."""
     made = run(accepts.compiled, document)
     if made.value is None:
         return made
-    case = {**made.value, **envelope}
+    case = complete(made.value, envelope)
     source = f"{service.folder.name}/{accepts.mapping}"
     faults = [_case_fault(error, "", source) for error in _case_validator().iter_errors(case)]
     if service.data_validator is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
+from gateway.case import rfc3339
 from gateway.store import Accepted, SubmissionView
 
 if TYPE_CHECKING:
@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Response(body, status_code=status, headers=dict(headers or {}), media_type="application/json")
-
-
-def rfc3339(moment: datetime) -> str:
-    """RFC 3339 in UTC with `Z`. moment: aware UTC."""
-    return moment.isoformat().replace("+00:00", "Z")
 
 
 def accepted_document(accepted: Accepted, *, duplicate_of: str | None) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.api.answers import rfc3339, status_document
+from gateway.api.answers import status_document
+from gateway.case import rfc3339
 from gateway.delivery import Delivery, DeliveryState
 from gateway.delivery.breaker import Circuit
 from gateway.delivery.words import CLASSES, WAITING, explain

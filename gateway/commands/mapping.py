@@ -175,12 +175,11 @@ def _envelope(registry: Registry, service: Service, ref: SchemaRef, document: Do
     judgement = registry.validate(document, ref)
     if has_errors(judgement.findings):
         say(f"{data.name} is not valid; `gateway validate` says why.")
-    envelope = sample_envelope(service, ref)
+    envelope = sample_envelope(service, ref, received_at=datetime.now(UTC).replace(microsecond=0))
     digest = hashlib.sha512(data.content).hexdigest()
     known = {"valid": judgement.valid is True, "dataSha512": digest}
     return {
         **envelope,
-        "receivedAt": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         "test": judgement.test,
         "provenance": {**envelope["provenance"], **known},
     }

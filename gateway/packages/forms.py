@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -14,11 +14,12 @@ from adapters.periods import Period, Seconds, parse_period
 from adapters.settings import PathText, expected_in, keys_at, keys_of, remedy_in
 from gateway.attachments.kinds import normalise
 from gateway.attachments.rules import DEFAULT_ALLOWED
-from gateway.delivery.hours import parse_hours
+from gateway.delivery.hours import BERLIN, parse_hours
 from gateway.mapping.problems import Problems, did_you_mean, nearest
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain
-from gateway.packages.model import OnInvalid, TestMessages
+from gateway.packages.model import OnInvalid, Regime, TestMessages
 from gateway.packages.regions import normalise_region
+from gateway.submission import Kind
 from xoev_schemas.findings import Severity, Text
 
 CHANNELS = ("rest", "fit-connect", "xta")
@@ -46,6 +47,17 @@ def _hours(value: str) -> str:
     return value
 
 
+def _moment(value: object) -> datetime:
+    """A clock time in the city, unless an offset is written."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) and "T" in value else None
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise ValueError("is no day and time; write them like 2029-02-23T15:00 (Europe/Berlin)")
+    return moment if moment.tzinfo else moment.replace(tzinfo=BERLIN)
+
+
 def _media_type(value: str) -> str:
     bare = normalise(value)
     if not _MEDIA_TYPE.fullmatch(bare):
@@ -65,6 +77,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,62}$")]
 Line = Annotated[str, BeforeValidator(_text), Field(min_length=1)]
 Duration = Annotated[Period, BeforeValidator(_period)]
 FixedDuration = Annotated[Duration, AfterValidator(_fixed)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 Region = Annotated[str, BeforeValidator(_text), AfterValidator(normalise_region)]
 
 
@@ -76,6 +89,7 @@ class AcceptsForm(_Form):
     schema_: Line = Field(alias="schema")
     mapping: Line = "mapping.yaml"
     rules: Line | None = None
+    kind: Kind | None = None
     from_: date | None = Field(default=None, alias="from")
 
 
@@ -85,7 +99,7 @@ class RequiresForm(_Form):
 
 
 class LawForm(_Form):
-    regime: Literal["vwvfg", "ao", "sgb"]
+    regime: Regime
     secrecy: Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")] = "none"
 
 
@@ -120,6 +134,7 @@ class ServiceForm(_Form):
     law: LawForm
     transport_within: FixedDuration | None = None
     statutory: StatutoryForm | None = None
+    cutoff: Moment | None = None
     targets: Annotated[list[Name], Field(min_length=1)]
     keep: KeepForm = KeepForm()
     attachments: AttachmentsForm = AttachmentsForm()
@@ -165,6 +180,7 @@ class TargetForm(_Form):
     hours: Annotated[str, AfterValidator(_hours)] | None = None
     accepts_test: bool = False
     timeout: Annotated[Seconds, Field(le=3600)] = 30.0
+    kinds: dict[Kind, Literal["skip"] | dict[str, Any]] = {}
 
 
 class CertificateForm(_Form):

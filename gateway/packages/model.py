@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,12 +16,14 @@ from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Place
 from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members, find
+from gateway.submission import Kind
 
 if TYPE_CHECKING:
     from xoev_schemas.registry import SchemaRef
 
 OnInvalid = Literal["reject", "clarify", "deliver_with_findings"]
 TestMessages = Literal["accept", "refuse"]
+Regime = Literal["vwvfg", "ao", "sgb", "wahlrecht"]
 Stage = Literal["test", "acceptance", "production"]
 
 
@@ -29,7 +31,8 @@ Stage = Literal["test", "acceptance", "production"]
 class Accepts:
     """One schema that a service takes. mapping: file name in the folder. ref: None if the schema is not installed.
 
-    line: where it stands in `service.yaml`. rules: None = the service has none of its own.
+    line: where it stands in `service.yaml`. rules: None = the service has none of its own. kind: of a later submission
+    of its matter with this schema; None = as the sender says.
     """
 
     schema: str
@@ -39,6 +42,7 @@ class Accepts:
     ref: SchemaRef | None = None
     line: int | None = None
     rules: RuleSet | None = None
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,9 @@ class Requires:
 
 @dataclass(frozen=True, slots=True)
 class Law:
-    """regime: which procedure act applies. secrecy: which special secrecy protects the content (`steuer`, `sozial`)."""
+    """regime: which procedure law applies. secrecy: which special secrecy protects the content (`steuer`, `sozial`)."""
 
-    regime: Literal["vwvfg", "ao", "sgb"]
+    regime: Regime
     secrecy: str = "none"
 
 
@@ -82,6 +86,7 @@ class Service:
     on_invalid: channel → what errors lead to, defaults filled in.
     version: first 12 hex digits of SHA-256 over the package's files and its targets' request mappings.
     test_messages: what becomes of messages that mark themselves as tests; None = what the installation's stage says.
+    cutoff: aware; what is received later is too late.
     inactive: why it takes nothing at present (none of its schemas is installed), else None.
     data_schema: JSON Schema of the case's `data`; data_validator: the same, compiled.
     """
@@ -102,6 +107,7 @@ class Service:
     keep: Keep
     folder: Path
     version: str
+    cutoff: datetime | None = None
     inactive: str | None = None
     test_messages: TestMessages | None = None
     attachments: AttachmentRules = field(default_factory=AttachmentRules)
@@ -127,6 +133,8 @@ class Target:
     """A department system. requests: service name → its request mapping; `""` = for every other service.
 
     when: condition on the case; None = always. hours: as written; `gateway.delivery.hours` reads it.
+    kind: of submission that these settings are for. kinds: its settings for other kinds, None = it skips them; a kind
+    that is not there has no request.
     source: the file with the installation's settings laid over it: where each setting stands; None = no file.
     """
 
@@ -143,6 +151,20 @@ class Target:
     folder: Path
     requests: Mapping[str, CompiledMapping] = field(repr=False)
     source: Members | None = field(default=None, repr=False, compare=False)
+    kind: Kind = "new"
+    kinds: Mapping[Kind, Target | None] = field(default_factory=dict, repr=False)
+
+    def for_kind(self, kind: Kind) -> Target | None:
+        """As it is for submissions of this kind. None: it skips them (`skips`), or has no request for them."""
+        return self.kinds.get(kind, self if kind == self.kind else None)
+
+    def skips(self, kind: Kind) -> bool:
+        """It says of itself that it wants nothing of this kind."""
+        return kind in self.kinds and self.kinds[kind] is None
+
+    def variants(self) -> list[Target]:
+        """This one, and what it is for other kinds."""
+        return [self, *(other for other in self.kinds.values() if other is not None)]
 
     def place(self, *location: str | int) -> Place:
         """Where a setting stands: in its file, or in the installation's settings that lie over it."""

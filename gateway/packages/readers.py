@@ -21,6 +21,7 @@ from gateway.mapping.reader import read_mapping
 from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
 from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, read_form, suspicious
+from gateway.packages.kinds import KINDS, Requests, kind_of, requests_for
 from gateway.packages.model import (
     Accepts,
     Client,
@@ -37,6 +38,7 @@ from gateway.packages.overlays import laid_over
 from gateway.packages.rule_files import read_rules
 from gateway.packages.schema_names import explain_missing
 from gateway.settings import resolve_references
+from gateway.submission import Kind
 from xoev_schemas.findings import Text
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def read_service(name: str, file: Path, registry: Registry, problems: Problems) 
         law=Law(form.law.regime, form.law.secrecy),
         transport_within=form.transport_within.fixed if form.transport_within else None,
         statutory=Statutory(statutory.duration, statutory.starts, statutory.basis) if statutory else None,
+        cutoff=form.cutoff,
         targets=tuple(form.targets),
         keep=Keep(form.keep.delivered, form.keep.discarded),
         folder=file.parent,
@@ -109,7 +112,7 @@ def _accepts(
         if mapping is not None:
             line = find(node, ("accepts", index, "schema")).line
             ref, own = registry.find(entry.schema_), rules[entry.rules] if entry.rules else None
-            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, ref, line, own))
+            entries.append(Accepts(entry.schema_, name, entry.from_, mapping, ref, line, own, entry.kind))
     return tuple(entries)
 
 
@@ -165,6 +168,16 @@ def read_target(
     form = read_form(TargetForm, node, problems, without=["when", *foreign]) if node is not None else None
     if form is None or not isinstance(node, Members):
         return None
+    target = _target(name, file, node, form, foreign, problems)
+    general = _requests(form, node, file.parent, services, registry, problems)
+    kinds = _kinds(target, node, form, general, services, registry, problems)
+    return replace(target, requests=general, kinds=kinds)
+
+
+def _target(
+    name: str, file: Path, node: Members, form: TargetForm, foreign: Collection[str], problems: Problems
+) -> Target:
+    """What the file says, still without requests."""
     # `repeatable` concerns both: the gateway decides with it, an adapter may have to handle connections accordingly.
     shared = [key for key in ("repeatable",) if key in node.nodes]
     settings = {key: _resolved(node.nodes[key], problems) for key in (*foreign, *shared)}
@@ -181,9 +194,54 @@ def read_target(
         department=form.department,
         when=read_condition(node.nodes["when"], problems) if "when" in node.nodes else None,
         folder=file.parent,
-        requests=_requests(form, node, file.parent, services, registry, problems),
+        requests={},
         source=node,
     )
+
+
+def _kinds(
+    target: Target,
+    node: Members,
+    form: TargetForm,
+    general: Requests,
+    services: Collection[str],
+    registry: Registry,
+    problems: Problems,
+) -> dict[Kind, Target | None]:
+    """The target as it is for single kinds: those that `kinds` names, and those that have a request file by name."""
+    own: dict[Kind, dict[str, CompiledMapping]] = {}
+    for file in sorted(target.folder.glob("request-*.yaml")):
+        if (of := kind_of(file, services)) and (mapping := read_mapping(file, "request", problems, registry)):
+            own.setdefault(of[1], {})[of[0]] = mapping
+    made: dict[Kind, Target | None] = {}
+    for kind in (kind for kind in KINDS if kind in form.kinds or kind in own):
+        if form.kinds.get(kind) == "skip":
+            made[kind] = None
+            continue
+        changes = _said_of(node, kind)
+        laid = _without_kinds(laid_over(node, changes) if isinstance(changes, Members) else node)
+        foreign = _foreign(laid, problems)
+        its_form = read_form(TargetForm, laid, problems, without=["when", *foreign])
+        if its_form is None:
+            continue
+        files = own.get(kind, {})
+        if isinstance(changes, Members) and "request" in changes.nodes:
+            place = changes.nodes["request"].place
+            if mapping := _mapping(target.folder, its_form.request, "request", place, problems, registry):
+                files[""] = mapping
+        its = _target(target.name, target.folder / "target.yaml", laid, its_form, foreign, problems)
+        requests = requests_for(files, general, declared=kind in form.kinds)
+        made[kind] = replace(its, kind=kind, requests=requests)
+    return made
+
+
+def _said_of(node: Members, kind: Kind) -> YamlNode | None:
+    kinds = node.nodes.get("kinds")
+    return kinds.nodes.get(kind) if isinstance(kinds, Members) else None
+
+
+def _without_kinds(node: Members) -> Members:
+    return replace(node, nodes={name: inner for name, inner in node.nodes.items() if name != "kinds"})
 
 
 def _foreign(node: Members, problems: Problems) -> list[str]:
@@ -218,16 +276,22 @@ def _requests(
 ) -> dict[str, CompiledMapping]:
     """`request.yaml` (key `""`) for every service, `request-SERVICE.yaml` for one."""
     found: dict[str, CompiledMapping | None] = {}
-    special = sorted(folder.glob("request-*.yaml"))
+    special = [file for file in sorted(folder.glob("request-*.yaml")) if not kind_of(file, services)]
     if "request" in node.nodes or (folder / form.request).is_file() or not special:
         found[""] = _mapping(folder, form.request, "request", find(node, ("request",)), problems, registry)
     for file in special:
+        if file.name in _named_by_kinds(form):
+            continue
         service = file.stem.removeprefix("request-")
         if service in services:
             found[service] = read_mapping(file, "request", problems, registry)
         else:
             problems.unknown(Place(file), "config.unknown_service", Text("Die Leistung", "service"), service, services)
     return {service: mapping for service, mapping in found.items() if mapping is not None}
+
+
+def _named_by_kinds(form: TargetForm) -> set[str]:
+    return {str(settings["request"]) for settings in form.kinds.values() if settings != "skip" and "request" in settings}
 
 
 def read_client(name: str, file: Path, problems: Problems) -> Client | None:

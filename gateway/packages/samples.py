@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gateway.case import CASE_SCHEMA_VERSION
+from gateway.case import CASE_SCHEMA_VERSION, rfc3339
 from gateway.mapping.problems import Place, Problems
 from gateway.mapping.rules import RULE, rule_of
 from gateway.mapping.yaml_nodes import find, read_yaml
+from gateway.packages.deadlines import deadlines, region_of
 from gateway.packages.forms import read_form
 from gateway.packages.model import Accepts, Service
 from gateway.packages.ruling import judged_by_service
@@ -76,16 +78,22 @@ def run_samples(service: Service, checker: Checker, trials: Sequence[Trial] = ()
 
 
 def sample_envelope(
-    service: Service, ref: SchemaRef, attachments: list[dict[str, Any]] | None = None
+    service: Service,
+    ref: SchemaRef,
+    attachments: list[dict[str, Any]] | None = None,
+    *,
+    received_at: datetime = datetime(2000, 1, 1, tzinfo=UTC),
 ) -> dict[str, Any]:
     """The gateway's part of a case that nobody handed in: fixed, recognisable values."""
+    until = deadlines(service, received_at)
+    region = region_of(service)
     return {
         "schemaVersion": CASE_SCHEMA_VERSION,
         "submissionId": "00000000-0000-4000-8000-000000000000",
         "caseId": None,
         "service": {"name": service.name, "identifier": next(iter(service.identifiers), None)},
         "kind": "new",
-        "receivedAt": "2000-01-01T00:00:00Z",
+        "receivedAt": rfc3339(received_at),
         "test": True,
         "provenance": {
             "channel": "rest",
@@ -98,6 +106,8 @@ def sample_envelope(
             "dataSha512": None,
         },
         "attachments": attachments or [],
+        **({"region": region} if region else {}),
+        **({"deadlines": until} if until else {}),
     }
 
 

@@ -21,7 +21,7 @@ accepts:
     mapping: mapping.yaml
 # on_invalid: {{rest: reject, fit-connect: clarify, xta: clarify}}  # DECIDE: these are the defaults
 # requires: {{trust_level: substantial, payment: none}}  # DECIDE
-law: {{regime: vwvfg}}  # DECIDE: vwvfg, ao or sgb; secrecy: steuer, sozial …
+law: {{regime: vwvfg}}  # DECIDE: vwvfg, ao, sgb or wahlrecht; secrecy: steuer, sozial …
 transport_within: PT4H  # DECIDE: our own promise
 # statutory: {{duration: P3M, starts: complete, basis: "§ …"}}  # DECIDE: the department's time limit
 targets: [{target}]
@@ -99,7 +99,7 @@ For `service.yaml`; strike out what is decided.
       applicant mends it. `clarify`: accepted, a person decides (Klärfall). Where a time limit runs, nobody may lose it
       because of a form (§ 24 Abs. 3 VwVfG, § 20 Abs. 3 SGB X).
 - [ ] **`requires`**: which level of trust (Vertrauensniveau) must the sign-in have, and does payment come first?
-- [ ] **`law`**: administrative procedure (`vwvfg`), tax (`ao`) or social law (`sgb`); which secrecy (Steuergeheimnis,
+- [ ] **`law`**: administrative procedure (`vwvfg`), tax (`ao`), social (`sgb`) or election law (`wahlrecht`); which secrecy (Steuergeheimnis,
       Sozialgeheimnis)?
 - [ ] **`transport_within`, `statutory`**: how soon must it be there (our promise), and how long may the decision take
       (Bearbeitungsfrist, Genehmigungsfiktion)? From receipt or from when it is complete?

@@ -28,6 +28,7 @@ from adapters.registry import load_adapter
 from adapters.soap.wsdl import Wsdl
 from adapters.testkit.rest_department import RestDepartment
 from adapters.testkit.soap_department import SoapDepartment
+from gateway.case import CASE_SCHEMA_VERSION
 from gateway.checking import check_packages
 from gateway.judging import judge
 from gateway.services import Packages, Service, Target, applies, map_case, map_request, shipped_folder
@@ -122,7 +123,7 @@ def announced(folder: Path) -> list[dict[str, Any]]:
 
 def envelope_for(service: Service, folder: Path) -> dict[str, Any]:
     return {
-        "schemaVersion": "1.0.0",
+        "schemaVersion": CASE_SCHEMA_VERSION,
         "submissionId": "00000000-0000-4000-8000-000000000001",
         "caseId": None,
         "service": {"name": service.name, "identifier": None},
