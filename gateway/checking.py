@@ -4,15 +4,16 @@ made into a request for every target that wants it; and who learns what.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from gateway.case import case_schema
 from gateway.mapping.check import Finds, check_condition, check_paths, check_rules, check_shape, finds
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Problems
 from gateway.mapping.remedies import remedy_for
-from gateway.mapping.shapes import CaseModel, FieldsModel, SchemaModel, TemplateModel
+from gateway.mapping.shapes import CaseModel, FieldsModel, MatterModel, SchemaModel, TemplateModel
 from gateway.packages.proving import AdapterLoader, prove_adapter
 from gateway.packages.recipients import recipients
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
@@ -63,10 +64,12 @@ def check_packages(
     line where there is one, and a remedy.
     """
     findings: list[Finding] = []
-    trials: dict[str, Trial] = {}
+    trials: dict[str, list[Trial]] = {}
     for name, target in packages.targets.items():
-        trials[name], found = trial_of(target, load_adapter)
-        findings += found
+        for variant in target.variants():
+            trial, found = trial_of(variant, load_adapter)
+            trials.setdefault(name, []).append(trial)
+            findings += found
     about_cases: dict[tuple[str, str], list[Finding]] = {}
     for service in packages.services.values():
         findings += _missing_schemas(service, checker.registry)
@@ -74,14 +77,16 @@ def check_packages(
             continue
         cases = _Cases(service, checker.registry)
         findings += cases.findings()
-        for target in (packages.targets[name] for name in service.targets):
-            about_cases[target.name, service.name] = list(_check_request(cases, trials[target.name]))
+        known = {name: tuple(packages.targets[name].config.references) for name in service.targets}
+        for name in service.targets:
+            said = (_check_request(cases, trial, known) for trial in trials[name])
+            about_cases[name, service.name] = list(chain.from_iterable(said))
     findings += _for_all_services(about_cases)
     active = [service for service in packages.services.values() if service.inactive is None]
     for service in active:
-        for result in run_samples(service, checker, [trials[name] for name in service.targets]):
+        for result in run_samples(service, checker, [trial for name in service.targets for trial in trials[name]]):
             findings += [_sample_finding(service, result, fault) for fault in result.faults]
-    for trial in trials.values():
+    for trial in chain.from_iterable(trials.values()):
         trial.close()
     told = list(dict.fromkeys(findings))
     return [replace(f, severity="error") if strict and f.severity == "warning" else f for f in told]
@@ -91,15 +96,18 @@ def try_samples(
     packages: Packages, services: Iterable[Service], checker: Checker, load_adapter: AdapterLoader
 ) -> list[SampleResult]:
     """The samples of these services, each made into the request of every target that wants its case."""
-    trials = {name: trial_of(target, load_adapter)[0] for name, target in packages.targets.items()}
+    trials = {
+        name: [trial_of(variant, load_adapter)[0] for variant in target.variants()]
+        for name, target in packages.targets.items()
+    }
     try:
         return [
             result
             for service in services
-            for result in run_samples(service, checker, [trials[name] for name in service.targets])
+            for result in run_samples(service, checker, [trial for name in service.targets for trial in trials[name]])
         ]
     finally:
-        for trial in trials.values():
+        for trial in chain.from_iterable(trials.values()):
             trial.close()
 
 
@@ -173,18 +181,20 @@ def _model(accepts: Accepts, registry: Registry) -> SchemaModel | None:
         return None
 
 
-def _check_request(cases: _Cases, trial: Trial) -> Iterator[Finding]:
+def _check_request(cases: _Cases, trial: Trial, known: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    """known: target → names of the references that it gives."""
     target, name = trial.target, f"case ({cases.service.name})"
     if target.when is not None:
         yield from check_condition(target.when, cases.model, name)
+    case = MatterModel(cases.model, known.get(target.name, ()), known)
     mapping: CompiledMapping | None = target.request_for(cases.service.name)
     if mapping is None:
         return
-    yield from check_paths(mapping, cases.model, name)
+    yield from check_paths(mapping, case, name)
     fields = trial.adapter.required_fields() if trial.adapter is not None else None
     if fields is not None:
         model = FieldsModel(fields, _filled_by_adapter(target))
-        yield from check_shape(mapping, model, target.name, finds(mapping, cases.model))
+        yield from check_shape(mapping, model, target.name, finds(mapping, case))
 
 
 def _filled_by_adapter(target: Target) -> list[str]:

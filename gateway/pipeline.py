@@ -442,6 +442,8 @@ def make_case(gateway: Gateway, submission: Submission, checked: Checked) -> Any
         region=region_of(service),
         deadlines=deadlines(service, submission.received_at),
     )
+    if submission.kind != "new" and (known := gateway.store.matters.references(submission.submission_id)):
+        envelope["references"] = known
     return map_case(service, accepts, document, envelope)
 
 

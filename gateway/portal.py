@@ -86,6 +86,7 @@ class Portal:
         key: str | None = None,
         service: str | None = None,
         case_id: str | None = None,
+        kind: str | None = None,
         wait: int | None = None,
     ) -> Answer:
         """POST /v1/submissions. key: Idempotency-Key; a random one when None. Raises httpx.TransportError."""
@@ -98,7 +99,7 @@ class Portal:
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         if wait:
             headers["Prefer"] = f"wait={wait}"
-        params = {k: v for k, v in (("service", service), ("caseId", case_id)) if v}
+        params = {k: v for k, v in (("service", service), ("caseId", case_id), ("kind", kind)) if v}
         return _answer(self._client.post("/v1/submissions", files=parts, headers=headers, params=params))
 
     def status(self, submission_id: str) -> Answer:

@@ -179,14 +179,17 @@ def map_case(service: Service, accepts: Accepts, document: Document, envelope: M
 
 
 def map_request(target: Target, service_name: str, case: Mapping[str, Any]) -> MappingOutcome:
-    """case → request, with the service's own request mapping if the target has one.
+    """case → request, with the service's own request mapping if the target has one. There, the target's own references
+    of the matter stand in `references` beside those of the others, which stand under their names.
 
     Raises NotFound if the target has no request mapping for this service (loading refuses such packages).
     """
     mapping = target.request_for(service_name)
     if mapping is None:
         raise NotFound(f"target {target.name} has no request mapping for the service {service_name}")
-    return run_on_case(mapping, case)
+    references = case.get("references", {})
+    own = references.get(target.name)
+    return run_on_case(mapping, {**case, "references": {**references, **own}} if own else case)
 
 
 def applies(target: Target, case: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import contextlib
 import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,15 +16,17 @@ from adapters.base import Adapter
 from adapters.registry import load_adapter
 from gateway.attachments.examining import Examiner
 from gateway.attachments.scanning import open_scanner
+from gateway.delivery import Delivery
 from gateway.delivery.gates import Gates
 from gateway.errors import ConfigurationError
 from gateway.intake.tokens import TokenIssuer
 from gateway.metrics import Metrics
 from gateway.packages.overlays import overlay, places_in
 from gateway.packages.proving import prove_adapter
-from gateway.services import Packages, shipped_folder
+from gateway.services import Packages, Target, shipped_folder
 from gateway.settings import Settings
 from gateway.store import KeyRing, Store
+from gateway.submission import Kind
 from queues import open_broker
 from queues.base import Broker
 from xoev_schemas.documents import Limits as ParseLimits
@@ -62,7 +64,18 @@ class Gateway:
     checker: Checker
     clock: Callable[[], datetime] = utc_now
     probe_after: timedelta = timedelta(seconds=5)
+    adapters_by_kind: Mapping[tuple[str, Kind], Adapter] = field(default_factory=dict)
     draw: Callable[[], float] = random.random
+
+    def for_kind(self, target: Target, delivery: Delivery) -> Target:
+        """The target as it is for the kind of a delivery's submission; itself, where it has no request for it."""
+        if not target.kinds:
+            return target
+        return target.for_kind(self.store.matters.kind(delivery)) or target
+
+    def adapter(self, target: Target) -> Adapter:
+        """The adapter with the settings that this target has for its kind."""
+        return self.adapters_by_kind.get((target.name, target.kind)) or self.adapters[target.name]
 
 
 @contextlib.contextmanager
@@ -87,9 +100,10 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
         scans = stack.enter_context(ThreadPoolExecutor(SCANS_AT_A_TIME, "scan"))
         metrics = Metrics()
         checker = stack.enter_context(open_checker(settings, registry))
-        adapters = build_adapters(packages)
-        for adapter in adapters.values():
+        by_kind = build_adapters(packages)
+        for adapter in by_kind.values():
             stack.callback(adapter.close)
+        adapters = {name: adapter for (name, kind), adapter in by_kind.items() if kind == "new"}
         yield Gateway(
             settings=settings,
             registry=registry,
@@ -97,6 +111,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             store=store,
             broker=broker,
             adapters=adapters,
+            adapters_by_kind=by_kind,
             gates=Gates(store, clock or utc_now, timedelta(seconds=settings.circuit_probe_seconds)),
             metrics=metrics,
             token_issuer=open_issuer(settings),
@@ -153,19 +168,22 @@ def _in_package(folder: Path, finding: Finding) -> Finding:
     return replace(placed, remedy=remedy) if finding.code in _BROKEN else placed
 
 
-def build_adapters(packages: Packages) -> dict[str, Adapter]:
-    """One adapter per target that an active service delivers to; targets nobody uses cost nothing.
+def build_adapters(packages: Packages) -> dict[tuple[str, Kind], Adapter]:
+    """One adapter per target that an active service delivers to, and one for each kind of submission that its settings
+    differ for; targets nobody uses cost nothing.
 
     Raises ConfigurationError: a setting that an adapter does not understand would else show at the first delivery.
     """
     used = sorted({name for s in packages.services.values() if s.inactive is None for name in s.targets})
-    made: dict[str, Adapter] = {}
+    made: dict[tuple[str, Kind], Adapter] = {}
     findings: list[Finding] = []
-    for target in (packages.targets[name] for name in used):
+    for target in (variant for name in used for variant in packages.targets[name].variants()):
+        if target.kind != "new" and target.config == packages.targets[target.name].config:
+            continue
         adapter, found = prove_adapter(target, load_adapter)
         findings += found
         if adapter is not None:
-            made[target.name] = adapter
+            made[target.name, target.kind] = adapter
     if has_errors(findings):
         for adapter in made.values():
             adapter.close()

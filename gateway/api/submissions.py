@@ -29,7 +29,7 @@ from gateway.store import SubmissionView
 from gateway.submission import Kind, Submission
 
 if TYPE_CHECKING:
-    from gateway.services import Client
+    from gateway.services import Accepts, Client
     from gateway.store.content import ContentWriter
 
 router = APIRouter()
@@ -59,11 +59,11 @@ _PARAMETERS = tuple(field.alias or name for name, field in Parameters.model_fiel
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a request says about itself, beside its body."""
+    """What a request says about itself, beside its body. kind: None = it does not say."""
 
     service: str | None
     case_id: str | None
-    kind: Kind
+    kind: Kind | None
     key: str | None
     traceparent: str | None
 
@@ -148,7 +148,7 @@ def _order(request: Request) -> Order:
     return Order(
         parameters.service,
         parameters.case_id,
-        parameters.kind or ("supplement" if parameters.case_id else "new"),
+        parameters.kind,
         key,
         traceparent if _TRACEPARENT.fullmatch(traceparent) else None,
     )
@@ -211,7 +211,7 @@ def _submission(
     metadata = received.metadata
     received_at = api.gateway.clock()
     identifier = order.service or metadata.service_identifier
-    service, _ = api.gateway.packages.find_service(
+    service, accepts = api.gateway.packages.find_service(
         schema_uri=metadata.schema_uri,
         identifier=identifier,
         channel="rest",
@@ -221,6 +221,7 @@ def _submission(
     if not open_to(client, [service]):
         own = open_to(client, api.gateway.packages.services.values())
         raise refused("service_not_allowed", path="service", allowed=identifiers_of(own))
+    kind = order.kind or kind_in_matter(accepts, order.case_id)
     submission = Submission(
         submission_id=submission_id,
         channel="rest",
@@ -232,15 +233,22 @@ def _submission(
         data=received.data,
         metadata=metadata.value,
         metadata_version=metadata.version,
-        digest=content_digest(received, service=service.name, kind=order.kind, case_id=order.case_id),
+        digest=content_digest(received, service=service.name, kind=kind, case_id=order.case_id),
         service_identifier=identifier,
         case_id=order.case_id,
-        kind=order.kind,
+        kind=kind,
         attachments=received.attachments,
         parts=received.parts,
         traceparent=order.traceparent,
     )
     return submission, service.name
+
+
+def kind_in_matter(accepts: Accepts, case_id: str | None) -> Kind:
+    """The first submission of a matter is a new one; a later one is what the package says of its message, else a
+    supplement.
+    """
+    return "new" if case_id is None else accepts.kind or "supplement"
 
 
 async def _suspected_duplicate(api: Api, submission: Submission) -> str | None:

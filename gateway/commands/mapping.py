@@ -21,6 +21,7 @@ from gateway.commands.output import Config, Exit, Json, emit, err, out, say, set
 from gateway.errors import GatewayError
 from gateway.portal import File
 from gateway.services import Accepts, MappingOutcome, Packages, Service, Target, applies, map_case, map_request
+from gateway.submission import Kind
 from gateway.wiring import parse_limits
 from xoev_schemas.documents import Document, Limits, Unreadable, parse
 from xoev_schemas.findings import has_errors
@@ -55,10 +56,11 @@ def map_command(
     data = read(file)
     document = _parsed(data, parse_limits(settings))
     service, accepts, ref = _service_for(registry, packages, document, schema)
-    envelope = _envelope(registry, service, ref, document, data)
+    envelope = {**_envelope(registry, service, ref, document, data), "kind": accepts.kind or "new"}
     case = _made(map_case(service, accepts, document, envelope), "this message makes no case", trace and not target)
     if target is not None:
-        _show_request(_target(packages, service, target), service, case, trace=trace, as_json=as_json)
+        chosen = _target(packages, service, target, accepts.kind or "new")
+        _show_request(chosen, service, case, trace=trace, as_json=as_json)
         return
     emit({name: value for name, value in case.items() if name not in envelope} if sample else case)
     if not sample:
@@ -185,14 +187,18 @@ def _envelope(registry: Registry, service: Service, ref: SchemaRef, document: Do
     }
 
 
-def _target(packages: Packages, service: Service, name: str) -> Target:
+def _target(packages: Packages, service: Service, name: str, kind: Kind) -> Target:
+    """As it is for this kind of submission."""
     if name not in service.targets:
         raise GatewayError(
             f"{service.name} does not deliver to {name!r}",
             code="unknown_target",
             remedy=f"Its targets: {', '.join(service.targets)}.",
         )
-    return packages.targets[name]
+    target = packages.targets[name].for_kind(kind)
+    if target is None:
+        raise GatewayError(f"{name} skips submissions of the kind {kind}", code="kind_skipped")
+    return target
 
 
 def _made(outcome: MappingOutcome, complaint: str, trace: bool) -> Mapping[str, Any]:

@@ -69,6 +69,24 @@ def no_longer_ours(error: Refused) -> Dead:
     )
 
 
+def no_request_for(kind: str, target: str) -> Dead:
+    """The target's file says nothing of this kind: sent as a new one, it would make a second case there."""
+    return Dead(
+        failure="mapping",
+        code="mapping.no_request_for_kind",
+        text=Text(
+            f"Das Ziel „{target}“ hat keine Anfrage für Eingänge der Art „{kind}“.",
+            f"The target '{target}' has no request for submissions of the kind '{kind}'.",
+        ),
+        remedy=Text(
+            f"Legen Sie beim Ziel request-{kind}.yaml an, oder sagen Sie in target.yaml unter „kinds“, was gilt; "
+            "stellen Sie danach erneut zu.",
+            f"Add request-{kind}.yaml to the target, or say under `kinds` in target.yaml what holds; then send again.",
+        ),
+        place=f"kinds/{kind}",
+    )
+
+
 def bug(error: Exception) -> Dead:
     return Dead(
         failure="bug",

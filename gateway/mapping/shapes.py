@@ -69,6 +69,25 @@ class CaseModel:
         return {name: _narrowed(node, made.get(name)) for name, node in said.items()}
 
 
+class MatterModel:
+    """The case as requests of one target read it: `references/NAME` is its own, `references/TARGET/NAME` another's.
+
+    own, by_target: names of the references that targets give.
+    """
+
+    def __init__(self, case: SchemaModel, own: Iterable[str], by_target: Mapping[str, Iterable[str]]) -> None:
+        self._case = case
+        self._own = {name: Shape(name) for name in own}
+        self._by_target = {target: {name: Shape(name) for name in names} for target, names in by_target.items()}
+
+    def children(self, path: tuple[str, ...]) -> Mapping[str, SchemaNode] | None:
+        if path[:1] != ("references",):
+            return self._case.children(path)
+        if len(path) == 1:
+            return {**{target: Shape(target, kind="group") for target in self._by_target}, **self._own}
+        return dict(self._by_target.get(path[1], {})) if len(path) == 2 else {}
+
+
 class TemplateModel:
     """What templates make, as a schema. values: by the place of a rule, the texts it can find (`check.finds`)."""
 

@@ -120,6 +120,26 @@ def _check_targets(
                     f"for the service '{service.name}' there is no request-{service.name}.yaml.",
                 )
                 problems.add(Place(files[name]), "config.no_request", text)
+            elif name in targets:
+                _check_kinds(service, targets[name], problems)
+
+
+def _check_kinds(service: Service, target: Target, problems: Problems) -> None:
+    """For every kind that the service says it takes, the target has a request, or says that it skips it."""
+    for kind in dict.fromkeys(accepts.kind for accepts in service.accepts if accepts.kind):
+        variant = target.for_kind(kind)
+        if target.skips(kind) or (variant is not None and variant.request_for(service.name) is not None):
+            continue
+        text = Text(
+            f"Für Eingänge der Art „{kind}“, die die Leistung „{service.name}“ annimmt, fehlt eine Anfrage.",
+            f"there is no request for the kind '{kind}', which the service '{service.name}' takes.",
+        )
+        remedy = Text(
+            f"Legen Sie request-{kind}.yaml an, oder sagen Sie unter „kinds“, was gilt: {kind}: {{}} (wie bei neuen) "
+            f"oder {kind}: skip.",
+            f"Add request-{kind}.yaml, or say under `kinds` what holds: {kind}: {{}} (as for new ones), {kind}: skip.",
+        )
+        problems.add(target.place("kinds"), "config.no_request_for_kind", text, remedy=remedy)
 
 
 def _check_clients(clients: Mapping[str, Client], services: Mapping[str, Path], problems: Problems) -> None:
@@ -146,7 +166,8 @@ def _versioned(service: Service, targets: Mapping[str, Target]) -> Service:
     they change nothing about what the package does.
     """
     own = (file for file in service.folder.rglob("*") if "samples" not in file.relative_to(service.folder).parts)
-    requests = [targets[name].request_for(service.name) for name in service.targets]
+    variants = [variant for name in service.targets for variant in targets[name].variants()]
+    requests = [variant.request_for(service.name) for variant in variants]
     tables = (file for mapping in requests if mapping for file in (mapping.file.parent / FOLDER).glob("*.*"))
     files = {*own, *(mapping.file for mapping in requests if mapping), *tables}
     digest = hashlib.sha256()

@@ -291,7 +291,8 @@ def _requests(
 
 
 def _named_by_kinds(form: TargetForm) -> set[str]:
-    return {str(settings["request"]) for settings in form.kinds.values() if settings != "skip" and "request" in settings}
+    settings = (said for said in form.kinds.values() if said != "skip")
+    return {str(said["request"]) for said in settings if "request" in said}
 
 
 def read_client(name: str, file: Path, problems: Problems) -> Client | None:

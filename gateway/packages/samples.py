@@ -27,6 +27,7 @@ from gateway.packages.model import Accepts, Service
 from gateway.packages.ruling import judged_by_service
 from gateway.packages.trials import Fault, Trial, sample_attachments
 from gateway.services import map_case
+from gateway.submission import Kind
 from xoev_schemas.documents import Document, Unreadable, parse
 from xoev_schemas.findings import Finding, Text
 from xoev_schemas.ladder import Checker
@@ -83,8 +84,11 @@ def sample_envelope(
     attachments: list[dict[str, Any]] | None = None,
     *,
     received_at: datetime = datetime(2000, 1, 1, tzinfo=UTC),
+    kind: Kind | None = None,
 ) -> dict[str, Any]:
-    """The gateway's part of a case that nobody handed in: fixed, recognisable values."""
+    """The gateway's part of a case that nobody handed in: fixed, recognisable values. kind: as the package says of the
+    message.
+    """
     until = deadlines(service, received_at)
     region = region_of(service)
     return {
@@ -92,7 +96,7 @@ def sample_envelope(
         "submissionId": "00000000-0000-4000-8000-000000000000",
         "caseId": None,
         "service": {"name": service.name, "identifier": next(iter(service.identifiers), None)},
-        "kind": "new",
+        "kind": kind or "new",
         "receivedAt": rfc3339(received_at),
         "test": True,
         "provenance": {
@@ -221,7 +225,8 @@ def _case(service: Service, checker: Checker, sample: _Sample) -> dict[str, Any]
     _hold(sample, expected, outcome, errors)
     if outcome != "accepted":
         return None
-    return _mapped(service, accepts, document, sample_envelope(service, ref, sample.attachments()), sample)
+    envelope = sample_envelope(service, ref, sample.attachments(), kind=accepts.kind)
+    return _mapped(service, accepts, document, envelope, sample)
 
 
 def _outcome(service: Service) -> Outcome:

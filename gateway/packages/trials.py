@@ -54,7 +54,7 @@ class Trial:
     ) -> Iterator[Fault]:
         """Why this case would not become a request that the target takes; nothing if it would, or is not wanted."""
         mapping = self.target.request_for(service.name)
-        if mapping is None or not applies(self.target, case):
+        if mapping is None or case["kind"] != self.target.kind or not applies(self.target, case):
             return
         made = map_request(self.target, service.name, case)
         if made.value is None:

@@ -11,6 +11,7 @@ from gateway.store import order
 from gateway.store.order import Place
 from gateway.store.session import Session
 from gateway.store.writer import Writer
+from gateway.submission import Kind
 
 
 class Matters:
@@ -19,6 +20,11 @@ class Matters:
     def __init__(self, read: Callable[[], AbstractContextManager[Session]], writer: Writer) -> None:
         self._read = read
         self._writer = writer
+
+    def kind(self, delivery: Delivery) -> Kind:
+        """Of the submission that it delivers."""
+        with self._read() as session:
+            return order.kind(session, delivery)
 
     def place(self, delivery: Delivery) -> Place:
         """Whether something of its matter goes before it."""
@@ -29,7 +35,7 @@ class Matters:
         """Wait behind what goes first, without a claim. False: it may go."""
         return self._writer.submit(delivery_id, lambda tx: order.wait(tx, delivery_id))
 
-    def references(self, delivery: Delivery) -> dict[str, dict[str, str]]:
+    def references(self, submission_id: str) -> dict[str, dict[str, str]]:
         """Target → name → value, as earlier deliveries of the matter brought them."""
         with self._read() as session:
-            return order.references(session, delivery)
+            return order.references(session, submission_id)

@@ -19,7 +19,7 @@ from gateway.store.changes import changing, owner_of
 from gateway.store.session import Record, Session
 from gateway.store.work import refusal_of
 from gateway.store.writer import Transaction
-from gateway.submission import SubmissionState
+from gateway.submission import Kind, SubmissionState
 
 ORDER = "order"
 """`waits_for` of a delivery that waits behind another submission."""
@@ -29,9 +29,10 @@ LOOK_AGAIN = timedelta(minutes=15)
 D, S = DeliveryState, SubmissionState
 _GIVEN_UP = (D.RETURNED, D.DISCARDED)
 
-_own: Any = select(t.submission.c.case_id, t.submission.c.received_at, t.submission.c.created_at).where(
+_OWN: Any = select(t.submission.c.case_id, t.submission.c.received_at, t.submission.c.created_at).where(
     t.submission.c.submission_id == bindparam("id")
 )
+_KIND = select(t.submission.c.kind).where(t.submission.c.submission_id == bindparam("id"))
 _OF_MATTER = (
     select(
         t.submission.c.submission_id,
@@ -79,19 +80,26 @@ class Place:
     given_up: bool = False
 
 
+def kind(session: Session, delivery: Delivery) -> Kind:
+    """Of the submission that it delivers."""
+    found: Kind = session.scalar(_KIND, {"id": delivery.submission_id})
+    return found
+
+
 def place(session: Session, delivery: Delivery) -> Place:
     """Where a delivery stands in its matter now."""
-    earlier = [row for row in _matter(session, delivery, _OF_MATTER) if row.submission_state != S.REJECTED]
+    rows = _earlier(session, delivery.submission_id, _OF_MATTER, target_is=delivery.target)
+    earlier = [row for row in rows if row.submission_state != S.REJECTED]
     if waiting := [row for row in earlier if _is_open(row)]:
         return Place(waiting[-1].submission_id)
     known = any(row.state in (D.DELIVERED, D.SKIPPED) for row in earlier)
     return Place(given_up=not known and any(_is_given_up(row) for row in earlier))
 
 
-def references(session: Session, delivery: Delivery) -> dict[str, dict[str, str]]:
+def references(session: Session, submission_id: str) -> dict[str, dict[str, str]]:
     """Target → name → value, as earlier deliveries of the matter brought them; of several the latest."""
     found: dict[str, dict[str, str]] = {}
-    for row in _matter(session, delivery, _REFERENCES):
+    for row in _earlier(session, submission_id, _REFERENCES):
         found.setdefault(row.target, {})[row.name] = row.value
     return found
 
@@ -119,14 +127,12 @@ def wait(tx: Transaction, delivery_id: str) -> bool:
         return True
 
 
-def _matter(session: Session, delivery: Delivery, statement: Any) -> list[Record]:
-    """The rows of what was received before this delivery's submission."""
-    own = session.row(_own, {"id": delivery.submission_id})
-    moment = (own.received_at, own.created_at, delivery.submission_id)
-    parameters = {"case_is": own.case_id}
-    if statement is _OF_MATTER:
-        parameters["target_is"] = delivery.target
-    rows = session.rows(statement, parameters)
+def _earlier(session: Session, submission_id: str, statement: Any, **parameters: str) -> list[Record]:
+    """The rows of what was received before a submission in its matter."""
+    own = session.row(_OWN, {"id": submission_id})
+    assert own is not None
+    moment = (own.received_at, own.created_at, submission_id)
+    rows = session.rows(statement, {"case_is": own.case_id, **parameters})
     return [row for row in rows if (row.received_at, row.created_at, row.submission_id) < moment]
 
 
