@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,9 +17,13 @@ from typing import Any, Protocol
 _FIM_VERSION = re.compile(r"([SGFD]\d{8,11})V\d+(?:\.\d+)*")
 
 
+_UNSEEN: dict[str, Any] = {}
+"""The nodes below a place at which nobody has looked; nobody adds to it."""
+
+
 class Node(Protocol):
-    """A place in a document. Children are indexed and texts made at the first look: many paths over one document are
-    cheap.
+    """A place in a document. What stands below is indexed by name at the first look, and becomes nodes where somebody
+    asks for them: many paths over one document are cheap.
     """
 
     name: str
@@ -31,6 +35,12 @@ class Node(Protocol):
         ...
 
     def attribute(self, name: str) -> str | None: ...
+    def leaf(self, above: Sequence[str], name: str) -> str | None:
+        """The text at the end of a path of children, `above` and last `name`, where each is the only one of its name
+        and the last has nothing below; empty where one is missing. None: it is not so simple, follow the path.
+        """
+        ...
+
     def text(self) -> str:
         """The whole text content, trimmed and in NFC; empty = absent."""
         ...
@@ -55,26 +65,32 @@ def simple_name(name: str) -> str:
 class XmlNode:
     """An element. element: lxml `_Element` without comments and processing instructions."""
 
-    __slots__ = ("_index", "_order", "_text", "element", "name", "parent")
+    __slots__ = ("_elements", "_nodes", "_text", "element", "name", "parent")
 
-    def __init__(self, element: Any, parent: XmlNode | None = None) -> None:
+    def __init__(self, element: Any, name: str | None = None, parent: XmlNode | None = None) -> None:
         self.element = element
         self.parent: Node | None = parent
-        self.name = simple_name(element.tag)
-        self._order: list[XmlNode] = []
-        self._index: dict[str, list[Node]] | None = None
+        self.name = simple_name(element.tag) if name is None else name
+        self._elements: dict[str, list[Any]] | None = None
+        self._nodes: dict[str, list[Node]] = _UNSEEN
         self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
-        index = self._index
-        return (self._look() if index is None else index).get(name, _NONE)
+        nodes = self._nodes.get(name)
+        if nodes is None:
+            below = self._elements
+            if below is None:
+                below = self._look()
+            nodes = self._nodes[name] = [XmlNode(element, name, self) for element in below.get(name, ())]
+        return nodes
 
     def names(self) -> list[str]:
-        return list(self._look())
+        return list(self._look() if self._elements is None else self._elements)
 
     def descendants(self, name: str) -> Iterator[Node]:
-        self._look()
-        for child in self._order:
+        following = {below: iter(self.children(below)) for below in self.names()}
+        for element in self.element:
+            child = next(following[simple_name(element.tag)])
             if child.name == name:
                 yield child
             yield from child.descendants(name)
@@ -84,6 +100,22 @@ class XmlNode:
             if simple_name(key) == name:
                 return clean(value)
         return None
+
+    def leaf(self, above: Sequence[str], name: str) -> str | None:
+        node: Any = self
+        for step in above:
+            nodes = node._nodes.get(step) or node.children(step)
+            if len(nodes) != 1:
+                return None if nodes else ""
+            node = nodes[0]
+        below = node._elements
+        found = (node._look() if below is None else below).get(name)
+        if not found:
+            return ""
+        if len(found) > 1 or len(found[0]):
+            return None
+        text = found[0].text
+        return clean(text) if text else ""
 
     def text(self) -> str:
         if self._text is None:
@@ -97,13 +129,16 @@ class XmlNode:
             return bool(self.text())
         return any(piece and not piece.isspace() for piece in self.element.itertext())
 
-    def _look(self) -> dict[str, list[Node]]:
-        if self._index is None:
-            self._index = {}
-            self._order = [XmlNode(element, self) for element in self.element]
-            for child in self._order:
-                self._index.setdefault(child.name, []).append(child)
-        return self._index
+    def _look(self) -> dict[str, list[Any]]:
+        below: dict[str, list[Any]] = {}
+        for element in self.element:
+            name = simple_name(element.tag)
+            if name in below:
+                below[name].append(element)
+            else:
+                below[name] = [element]
+        self._elements, self._nodes = below, {}
+        return below
 
 
 class JsonNode:
@@ -111,37 +146,58 @@ class JsonNode:
     changed.
     """
 
-    __slots__ = ("_index", "_text", "name", "parent", "value")
+    __slots__ = ("_nodes", "_text", "_values", "name", "parent", "value")
 
     def __init__(self, value: Any, name: str = "", parent: Node | None = None) -> None:
         self.value = value
         self.name = name
         self.parent = parent
-        self._index: dict[str, list[Node]] | None = None
+        self._values: dict[str, list[Any]] | None = None
+        self._nodes: dict[str, list[Node]] = _UNSEEN
         self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
-        index = self._index
-        return (self._look() if index is None else index).get(name, _NONE)
+        nodes = self._nodes.get(name)
+        if nodes is None:
+            below = self._values
+            if below is None:
+                below = self._look()
+            nodes = self._nodes[name] = [JsonNode(value, name, self) for value in below.get(name, ())]
+        return nodes
 
     def names(self) -> list[str]:
-        return list(self._look())
+        return list(self._look() if self._values is None else self._values)
 
     def descendants(self, name: str) -> Iterator[Node]:
-        for children in self._look().values():
-            for child in children:
-                if child.name == name:
-                    yield child
-                yield from child.descendants(name)
+        for child in self._all():
+            if child.name == name:
+                yield child
+            yield from child.descendants(name)
 
     def attribute(self, name: str) -> str | None:
         """JSON has no attributes."""
         return None
 
+    def leaf(self, above: Sequence[str], name: str) -> str | None:
+        node: Any = self
+        for step in above:
+            nodes = node._nodes.get(step) or node.children(step)
+            if len(nodes) != 1:
+                return None if nodes else ""
+            node = nodes[0]
+        below = node._values
+        found = (node._look() if below is None else below).get(name)
+        if not found:
+            return ""
+        value = found[0]
+        if len(found) > 1 or isinstance(value, dict):
+            return None
+        return clean(value if type(value) is str else scalar_text(value))
+
     def text(self) -> str:
         if self._text is None:
             if isinstance(self.value, dict):
-                texts = (child.text() for children in self._look().values() for child in children)
+                texts = (child.text() for child in self._all())
                 self._text = clean(" ".join(text for text in texts if text))
             else:
                 self._text = clean(scalar_text(self.value))
@@ -150,22 +206,25 @@ class JsonNode:
     def filled(self) -> bool:
         if self._text is not None or not isinstance(self.value, dict):
             return bool(self.text())
-        return any(child.filled() for children in self._look().values() for child in children)
+        return any(child.filled() for child in self._all())
 
-    def _look(self) -> dict[str, list[Node]]:
-        if self._index is None:
-            self._index = {}
-            for key, value in self.value.items() if isinstance(self.value, dict) else ():
-                name = simple_name(key)
-                items = [item for item, _ in _flat(value)] if isinstance(value, list) else [value]
-                made: list[Node] = [JsonNode(item, name, self) for item in items if item is not None]
-                if made:
-                    self._index.setdefault(name, []).extend(made)
-        return self._index
+    def _all(self) -> Iterator[Node]:
+        for name in self.names():
+            yield from self.children(name)
 
-
-_NONE: list[Node] = []
-"""The children of a name that is not there; nobody adds to it."""
+    def _look(self) -> dict[str, list[Any]]:
+        below: dict[str, list[Any]] = {}
+        for key, value in self.value.items() if isinstance(self.value, dict) else ():
+            if value is None:
+                continue
+            items = [item for item, _ in _flat(value)] if isinstance(value, list) else [value]
+            name = simple_name(key)
+            if name in below:
+                below[name] += items
+            elif items:
+                below[name] = items
+        self._values, self._nodes = below, {}
+        return below
 
 
 def _flat(value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[Any, tuple[int, ...]]]:

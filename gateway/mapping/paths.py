@@ -64,6 +64,12 @@ class Path:
         """True if it says by position which of several it means."""
         return any(isinstance(rule, int) for step in self.steps for rule in step.filters)
 
+    @property
+    def names(self) -> tuple[str, ...] | None:
+        """The names of the children that it goes down by, if it is nothing but that."""
+        plain = not self.absolute and all(step.axis == "child" and not step.filters for step in self.steps)
+        return tuple(step.name for step in self.steps) if plain else None
+
 
 def parse_path(source: str) -> Path:
     """Raises PathError."""

@@ -33,7 +33,7 @@ from gateway.mapping.nodes import JsonNode, Node, XmlNode, location, scalar_text
 from gateway.mapping.paths import finder
 from gateway.mapping.problems import Place
 from gateway.mapping.shaping import Shaping
-from gateway.mapping.values import Json, UnknownCode, WrongValue, conversion
+from gateway.mapping.values import OF_GROUPS, Json, UnknownCode, WrongValue, conversion, text_conversion
 from xoev_schemas.documents import Document, XmlDocument
 from xoev_schemas.findings import Finding, has_errors, mask
 
@@ -74,13 +74,17 @@ class MappingOutcome:
 
     value: dict[str, Any] | None = field(repr=False)
     findings: list[Finding] = field(default_factory=list)
-    reads: Sequence[tuple[str, str, Place, Node, Json]] = field(default=(), repr=False)
     attachment_ids: tuple[str, ...] = ()
+    again: Callable[[], Sequence[Reading]] = field(default=tuple, repr=False, compare=False)
 
     @property
     def trace(self) -> list[TraceLine]:
-        """Made of `reads` when somebody asks: that is rare, and costs as much as the mapping."""
-        return [TraceLine(_target(place, own), rule, node, value) for place, own, rule, node, value in self.reads]
+        """The mapping run once more, noting what it reads: somebody asks for it rarely."""
+        return [TraceLine(_target(place, own), rule, node, value) for place, own, rule, node, value in self.again()]
+
+
+Reading = tuple[str, str, Place, Node, Json]
+"""What one `from` read: place and own place in the result, rule, node, value."""
 
 
 def document_node(document: Document) -> Node:
@@ -89,12 +93,12 @@ def document_node(document: Document) -> Node:
 
 def run(mapping: CompiledMapping, document: Document) -> MappingOutcome:
     """submission → case. The value lacks the envelope."""
-    return _Run().outcome(mapping, document_node(document))
+    return _outcome(mapping, document_node(document), ())
 
 
 def run_on_case(mapping: CompiledMapping, case: Mapping[str, Any]) -> MappingOutcome:
     """case → request."""
-    return _Run(case.get("attachments", ())).outcome(mapping, JsonNode(case))
+    return _outcome(mapping, JsonNode(case), case.get("attachments", ()))
 
 
 def holds(condition: Condition | None, current: Node) -> bool:
@@ -103,19 +107,27 @@ def holds(condition: Condition | None, current: Node) -> bool:
 
 
 class _Run:
-    """What one run gathers besides the value."""
+    """What one run gathers besides the value. reads: None = nobody wants to know."""
 
-    def __init__(self, attachments: Sequence[Mapping[str, Any]] = ()) -> None:
+    __slots__ = ("attachments", "chosen", "findings", "reads")
+
+    def __init__(self, attachments: Sequence[Mapping[str, Any]], reads: list[Reading] | None = None) -> None:
         self.attachments = attachments
         self.chosen: dict[str, None] = {}
         self.findings: list[Finding] = []
-        self.reads: list[tuple[str, str, Place, Node, Json]] = []
+        self.reads = reads
 
-    def outcome(self, mapping: CompiledMapping, root: Node) -> MappingOutcome:
-        value = mapping.make(self, root, "", 0)
-        made = value if isinstance(value, dict) else {}
-        usable = None if has_errors(self.findings) else made
-        return MappingOutcome(usable, self.findings, self.reads, tuple(self.chosen))
+
+def _outcome(mapping: CompiledMapping, root: Node, attachments: Sequence[Mapping[str, Any]]) -> MappingOutcome:
+    def again() -> Sequence[Reading]:
+        reads: list[Reading] = []
+        mapping.make(_Run(attachments, reads), root, "", 0)
+        return reads
+
+    run = _Run(attachments)
+    value = mapping.make(run, root, "", 0)
+    made = value if isinstance(value, dict) else {}
+    return MappingOutcome(None if has_errors(run.findings) else made, run.findings, tuple(run.chosen), again)
 
 
 # --- Compiling --------------------------------------------------------------------------------------------------------
@@ -177,41 +189,84 @@ def _making(template: Template, own: str) -> Make:
 
 
 def _read(rule: Read, own: str) -> Make:
+    look, use = _follow(rule, own), _use(rule, own)
+    names = [path.names for path in rule.paths]
+    if rule.kind in OF_GROUPS or None in names:
+        return look
+    leaves = [(steps[:-1], steps[-1]) for steps in names if steps]
+
+    def make(run: _Run, node: Node, place: str, before: int) -> Json:
+        if run.reads is not None:
+            return look(run, node, place, before)
+        for above, name in leaves:
+            text = node.leaf(above, name)
+            if text:
+                return text if use is None else use(run, text, place)
+            if text is None:
+                return look(run, node, place, before)
+        return None
+
+    return make
+
+
+def _follow(rule: Read, own: str) -> Make:
+    """The general way, for every path and everything that can stand at its end."""
     ways = [(path, finder(path)) for path in rule.paths]
-    convert, shape = _converting(rule), _shaping(rule.common, rule.shaping, own)
+    use = _use(rule, own)
 
     def make(run: _Run, node: Node, place: str, before: int) -> Json:
         for path, find in ways:
-            found = [filled for filled in find(node) if filled.text()]
+            found = [spot for spot in find(node) if spot.filled()]
             if not found:
                 continue
             if len(found) > 1 and not path.picks_one:
                 run.findings.append(faults.several(rule.common, path, _target(place, own), len(found)))
-            try:
-                value = convert(found[0])
-                if shape is not None:
-                    value = shape(run, value, place)
-            except WrongValue as error:
-                run.findings.append(faults.unusable(rule, _target(place, own), error, found[0].text()))
-                value = None
-            run.reads.append((place, own, rule.common.place, found[0], value))
+            value = found[0].text() if use is None else use(run, found[0], place)
+            if run.reads is not None:
+                run.reads.append((place, own, rule.common.place, found[0], value))
             return value
         return None
 
     return make
 
 
-def _converting(rule: Read) -> Callable[[Node], Json]:
-    """Raises WrongValue."""
+def _use(rule: Read, own: str) -> Callable[[_Run, Node | str, str], Json] | None:
+    """(run, place or the text there, place in the result) → the value; None if it is the text itself. Faults become
+    findings.
+    """
+    if rule.is_plain:
+        return None
+    of_group = conversion(rule.kind) if rule.kind in OF_GROUPS and rule.codes is None else None
+    convert, shape = _converting(rule), _shaping(rule.common, rule.shaping, own)
+
+    def use(run: _Run, found: Node | str, place: str) -> Json:
+        try:
+            if of_group is not None and not isinstance(found, str):
+                value = of_group(found)
+            else:
+                value = convert(_text(found))
+            return value if shape is None else shape(run, value, place)
+        except WrongValue as error:
+            run.findings.append(faults.unusable(rule, _target(place, own), error, _text(found)))
+            return None
+
+    return use
+
+
+def _text(found: Node | str) -> str:
+    return found if isinstance(found, str) else found.text()
+
+
+def _converting(rule: Read) -> Callable[[str], Json]:
+    """Of OF_GROUPS only tables come here. Raises WrongValue."""
     if rule.function is not None:
-        function = rule.function
-        return lambda node: function(node.text())
+        return rule.function
     if rule.codes is None:
-        return conversion(rule.kind, rule.decimals)
+        return str if rule.kind in OF_GROUPS else text_conversion(rule.kind, rule.decimals)
     codes, otherwise = rule.codes, rule.otherwise
 
-    def decode(node: Node) -> Json:
-        value = codes.get(node.text(), otherwise)
+    def decode(text: str) -> Json:
+        value = codes.get(text, otherwise)
         if value is None:
             raise UnknownCode(f"{len(codes)} known codes")
         return value

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
-from operator import methodcaller
 from zoneinfo import ZoneInfo
 
 from gateway.mapping.nodes import JsonNode, Node
@@ -137,9 +136,10 @@ def to_partial_date(node: Node) -> str:
     for child in node.children("teilbekanntesDatum"):
         return to_partial_date(child)
     for names in _DATE_PARTS:
-        year, month, day = (_first_text(node, name) for name in names)
-        if year and (month or day):
-            return _partial(year, month, day)
+        if year := _first_text(node, names[0]):
+            month, day = _first_text(node, names[1]), _first_text(node, names[2])
+            if month or day:
+                return _partial(year, month, day)
     for name in _DATE_ALTERNATIVES:
         if text := _first_text(node, name):
             return _partial_text(text)
@@ -176,13 +176,12 @@ def conversion(kind: str, decimals: int | None = None) -> Callable[[Node], Json]
     """What makes the value at a node, as `kind` (one of KINDS). decimals: for WITH_DECIMALS. It raises WrongValue."""
     if kind in _NODE_CONVERSIONS:
         return _NODE_CONVERSIONS[kind]
-    if kind == "text":
-        return methodcaller("text")
     convert = text_conversion(kind, decimals)
     return lambda node: convert(node.text())
 
 
 def text_conversion(kind: str, decimals: int | None = None) -> Callable[[str], Json]:
+    """The same for those that need no more than the text at the node: all but OF_GROUPS."""
     if decimals is None:
         return TEXT_CONVERSIONS[kind]
     fixed = partial(to_decimal_places, places=decimals)
@@ -215,7 +214,8 @@ def _iso(year: str, month: str, day: str) -> str:
 
 
 def _first_text(node: Node, name: str) -> str:
-    return next((text for child in node.children(name) if (text := child.text())), "")
+    text = node.leaf((), name)
+    return next((text for child in node.children(name) if (text := child.text())), "") if text is None else text
 
 
 def _partial(year: str, month: str, day: str) -> str:
