@@ -39,7 +39,7 @@ def example(root: XsdElement, random: Random, *, fullness: float) -> bytes:
     NoExample: a type that no text is known for, or content without end.
     """
     made = _Making(random, fullness, str(root.local_name)).element(root, 0)
-    return etree.tostring(_with_plain_names(made), encoding="utf-8", xml_declaration=True, pretty_print=True)
+    return etree.tostring(with_plain_names(made), encoding="utf-8", xml_declaration=True, pretty_print=True)
 
 
 class _Making:
@@ -105,7 +105,7 @@ class _Making:
         raise NoExample("content of any kind")
 
 
-def _with_plain_names(made: etree._Element) -> etree._Element:
+def with_plain_names(made: etree._Element) -> etree._Element:
     """The same with a default namespace where it can hold for everything: an element without one would have to undo it.
 
     Otherwise the root's has the prefix `msg`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,9 @@ from gateway.commands.output import Config, Exit, Json, emit, print_findings, sa
 from gateway.errors import ConfigurationError, GatewayError
 from gateway.wiring import open_checker
 from xoev_schemas.findings import Finding, has_errors
+
+SECONDS = 2.0
+"""For each service: enough for all that decides something in a form of ordinary size."""
 
 services = typer.Typer(
     no_args_is_help=True, help="Service packages: what is connected, and whether its samples come out right."
@@ -24,11 +28,18 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Warnings count as errors: everything has to be installed.")
     ] = False,
+    breaking: Annotated[
+        Path | None, typer.Option(help="Folder to write the valid messages to that would break a mapping.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0, help="How long to look for such messages, for each service; 0 = not at all.")
+    ] = SECONDS,
     as_json: Json = False,
 ) -> None:
     """Prove the whole configuration, without network or running parts. 1: a package is wrong; 2: could not check."""
     from adapters.registry import load_adapter
     from gateway.checking import check_packages, recipients
+    from gateway.counterexamples import look_for_breaking
     from gateway.packages.fitting import misfits
 
     settings = settings_for(config)
@@ -43,12 +54,21 @@ def check(
         raise typer.Exit(Exit.NO) from None
     with open_checker(settings, registry) as checker:
         findings = check_packages(packages, checker, load_adapter, strict=strict)
+        looked = None
+        if seconds and not has_errors(findings):
+            looked = look_for_breaking(
+                packages, checker, load_adapter, seconds=seconds, known=findings, write_to=breaking
+            )
+            findings += looked.findings
     findings += [*misfits(settings, packages), *gaps(settings, packages, strict=strict)]
     told = recipients(packages)
     _say_findings(findings, told, as_json=as_json)
     if table_view and not as_json:
         for name, fields in told.items():
             table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
+    if looked is not None and looked.unfinished:
+        names = ", ".join(looked.unfinished)
+        say(f"{seconds:g} s were too short to try everything that could break {names}; --seconds gives it more.")
     active = sum(s.inactive is None for s in packages.services.values())
     say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {_count(findings)}.")
     raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
