@@ -15,7 +15,7 @@ from decimal import Decimal
 import jsonschema_rs
 
 from gateway.mapping.nodes import Node
-from gateway.mapping.paths import Path, finder
+from gateway.mapping.paths import Path, finder, reader
 from gateway.mapping.problems import Place
 from gateway.mapping.values import WrongValue, to_boolean, to_date, to_number
 
@@ -106,8 +106,7 @@ def compiled_condition(condition: Condition | None) -> Test:
             choices = [compiled_condition(part) for part in parts]
             return lambda node: any(test(node) for test in choices)
         case Present(_, paths, present):
-            ways = [finder(path) for path in paths]
-            return lambda node: any(found.filled() for find in ways for found in find(node)) is present
+            return _presence(paths, present)
         case _:
             return _comparison(condition)
 
@@ -178,8 +177,23 @@ _PATTERN_BYTES = 1 << 20
 
 def _value_at(paths: tuple[Path, ...]) -> Callable[[Node], str]:
     """The first text that is not empty; empty if there is none."""
+    ways = [reader(path) for path in paths]
+    if len(ways) == 1:
+        return ways[0]
+    return lambda node: next((text for read in ways if (text := read(node))), "")
+
+
+def _presence(paths: tuple[Path, ...], present: bool) -> Test:
     ways = [finder(path) for path in paths]
-    return lambda node: next((text for find in ways for found in find(node) if (text := found.text())), "")
+
+    def test(node: Node) -> bool:
+        for find in ways:
+            for found in find(node):
+                if found.filled():
+                    return present
+        return not present
+
+    return test
 
 
 def _comparison(leaf: OneOf | SameAs | Matches | Bound) -> Test:

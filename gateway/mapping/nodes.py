@@ -35,9 +35,10 @@ class Node(Protocol):
         ...
 
     def attribute(self, name: str) -> str | None: ...
-    def leaf(self, above: Sequence[str], name: str) -> str | None:
-        """The text at the end of a path of children, `above` and last `name`, where each is the only one of its name
-        and the last has nothing below; empty where one is missing. None: it is not so simple, follow the path.
+    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
+        """The text at the end of a path of children, where the last, `name`, is the only one and has nothing below, and
+        those above are named by their place (0 = first) or the only ones too; empty where one is missing. None: it is
+        not so simple, follow the path.
         """
         ...
 
@@ -101,13 +102,16 @@ class XmlNode:
                 return clean(value)
         return None
 
-    def leaf(self, above: Sequence[str], name: str) -> str | None:
+    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
         node: Any = self
-        for step in above:
+        for step, place in above:
             nodes = node._nodes.get(step) or node.children(step)
-            if len(nodes) != 1:
-                return None if nodes else ""
-            node = nodes[0]
+            if place is None and len(nodes) == 1:
+                node = nodes[0]
+            elif place is not None and len(nodes) > place:
+                node = nodes[place]
+            else:
+                return None if nodes and place is None else ""
         below = node._elements
         found = (node._look() if below is None else below).get(name)
         if not found:
@@ -178,13 +182,16 @@ class JsonNode:
         """JSON has no attributes."""
         return None
 
-    def leaf(self, above: Sequence[str], name: str) -> str | None:
+    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
         node: Any = self
-        for step in above:
+        for step, place in above:
             nodes = node._nodes.get(step) or node.children(step)
-            if len(nodes) != 1:
-                return None if nodes else ""
-            node = nodes[0]
+            if place is None and len(nodes) == 1:
+                node = nodes[0]
+            elif place is not None and len(nodes) > place:
+                node = nodes[place]
+            else:
+                return None if nodes and place is None else ""
         below = node._values
         found = (node._look() if below is None else below).get(name)
         if not found:

@@ -11,7 +11,7 @@ rolle[code='01']/name     those that have a child `code` with that text; also [@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import methodcaller
 
@@ -65,10 +65,13 @@ class Path:
         return any(isinstance(rule, int) for step in self.steps for rule in step.filters)
 
     @property
-    def names(self) -> tuple[str, ...] | None:
-        """The names of the children that it goes down by, if it is nothing but that."""
-        plain = not self.absolute and all(step.axis == "child" and not step.filters for step in self.steps)
-        return tuple(step.name for step in self.steps) if plain else None
+    def chain(self) -> tuple[tuple[tuple[str, int | None], ...], str] | None:
+        """What `Node.leaf` follows, if the path is no more than that."""
+        *above, last = self.steps
+        if self.absolute or last.filters or any(step.axis != "child" for step in self.steps):
+            return None
+        placed = tuple((step.name, _place(step)) for step in above)
+        return (placed, last.name) if all(place != -1 for _, place in placed) else None
 
 
 def parse_path(source: str) -> Path:
@@ -119,6 +122,35 @@ def _filtered(step: Step, match: re.Match[str]) -> Step:
         return Step(step.axis, step.name, (*step.filters, int(match.group("position").strip("[] "))))
     value = match.group("single") if match.group("single") is not None else match.group("double")
     return Step(step.axis, step.name, (*step.filters, Equals(parse_path(match.group("inner")), clean(value))))
+
+
+def _place(step: Step) -> int | None:
+    """0 = the first, None = there is no filter, -1 = it is not by place."""
+    match step.filters:
+        case ():
+            return None
+        case (int(position),):
+            return position - 1
+        case _:
+            return -1
+
+
+def reader(path: Path) -> Callable[[Node], str]:
+    """What gives the first text at a path, empty if there is none."""
+    find, chain = finder(path), path.chain
+    if chain is None:
+        return lambda node: _first_text(find(node))
+    above, name = chain
+
+    def read(node: Node) -> str:
+        text = node.leaf(above, name)
+        return _first_text(find(node)) if text is None else text
+
+    return read
+
+
+def _first_text(found: Iterable[Node]) -> str:
+    return next((text for node in found if (text := node.text())), "")
 
 
 Find = Callable[[Node], list[Node]]

@@ -190,15 +190,14 @@ def _making(template: Template, own: str) -> Make:
 
 def _read(rule: Read, own: str) -> Make:
     look, use = _follow(rule, own), _use(rule, own)
-    names = [path.names for path in rule.paths]
-    if rule.kind in OF_GROUPS or None in names:
+    chains = [chain for path in rule.paths if (chain := path.chain) is not None]
+    if rule.kind in OF_GROUPS or len(chains) < len(rule.paths):
         return look
-    leaves = [(steps[:-1], steps[-1]) for steps in names if steps]
 
     def make(run: _Run, node: Node, place: str, before: int) -> Json:
         if run.reads is not None:
             return look(run, node, place, before)
-        for above, name in leaves:
+        for above, name in chains:
             text = node.leaf(above, name)
             if text:
                 return text if use is None else use(run, text, place)
