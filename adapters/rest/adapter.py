@@ -214,6 +214,8 @@ class RestAdapter:
         said = reading(answer)
         if resource.operation is not None and (said.is_json or resource.operation.has_body(answer.status)):
             _hold_to(resource.operation, answer, said)
+        if resource.operation is None and self._config.references and _is_missing(answer):
+            raise OutcomeUnknown("rest.answer_unreadable")
         if settings.echo is not None and str(said.read(settings.echo)) != key:
             raise OutcomeUnknown("rest.answer_unexpected", detail=answer.text())
         _judge_success(settings, answer, said)
@@ -308,6 +310,11 @@ def _hold_to(operation: OpenApiOperation, answer: Answer, said: Reading) -> None
         errors = ["the answer that the document promises did not come"]
     if errors:
         raise OutcomeUnknown("rest.answer_invalid", detail="\n".join(errors))
+
+
+def _is_missing(answer: Answer) -> bool:
+    """Whether there is nothing where something was to be read; 202 and 204 may have nothing to say."""
+    return answer.status not in (202, 204) and not answer.body.strip()
 
 
 def _judge_success(settings: RestSettings, answer: Answer, said: Reading) -> None:

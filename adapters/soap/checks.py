@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from adapters import paths
 from adapters.base import FieldSpec, TargetConfig
@@ -102,11 +103,15 @@ def _places(
     for setting, path in places.items():
         if path is None:
             continue
-        if ".".join(str(s).lstrip("@") for s in paths.parse(path) if isinstance(s, str)) not in known:
+        named = ".".join(str(s).lstrip("@") for s in paths.parse(path) if isinstance(s, str))
+        if named not in known:
+            near = get_close_matches(named, known, n=1)
             yield soap_finding(
                 config,
-                f"{setting}: {path} gibt es in der Nachricht von {operation} nicht.",
-                f"{setting}: {path} is not in the message of {operation}.",
+                f"{setting}: {path} gibt es in der Nachricht von {operation} nicht."
+                + (f" Meinten Sie $.{near[0]}?" if near else ""),
+                f"{setting}: {path} is not in the message of {operation}."
+                + (f" Did you mean $.{near[0]}?" if near else ""),
                 setting,
             )
 

@@ -73,6 +73,9 @@ class Wsdl:
 
     def __init__(self, path: Path) -> None:
         self._path = path.resolve()
+        if not path.is_file():
+            beside = ", ".join(sorted(file.name for file in path.parent.glob("*.wsdl")))
+            raise WsdlUnusable(f"there is no file {path.name}; there is: {beside or 'no WSDL at all'}")
         self._writers: dict[tuple[str, str], Write | None] = {}
         try:
             self._encoded = encoded_operations(self._path)

@@ -51,15 +51,18 @@ def find_rig(name: str) -> Rig:
 def card(rig: Rig) -> Iterator[Row]:
     """Row by row as they are found. Raises RigUnusable."""
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
         try:
-            trials = trials_of(rig, _fresh(folder, "first"))
-        except Exception as error:
+            yield from _rows(rig, Path(made))
+        except Exception as error:  # the adapter's own are in the rows
             raise RigUnusable(f"the rig does not work: {type(error).__name__}: {error}") from error
-        for name in contract_tests():
-            yield _contract_row(name, rig, _fresh(folder, name))
-        for trial in trials:
-            yield try_adapter(trial, rig, _fresh(folder, f"hostile-{trial.name}"))
+
+
+def _rows(rig: Rig, folder: Path) -> Iterator[Row]:
+    trials = trials_of(rig, _fresh(folder, "first"))
+    for name in contract_tests():
+        yield _contract_row(name, rig, _fresh(folder, name))
+    for trial in trials:
+        yield try_adapter(trial, rig, _fresh(folder, f"hostile-{trial.name}"))
 
 
 def contract_tests() -> list[str]:
@@ -78,7 +81,7 @@ def _contract_row(name: str, rig: Rig, folder: Path) -> Row:
             passed, fault = None, str(skipped)
         except TimeoutError:
             passed, fault = False, f"not over within {CONTRACT_LIMIT:.0f} s"
-        except BaseException as error:
+        except (Exception, pytest.fail.Exception) as error:
             passed, fault = False, _failure(error)
     return Row("contract", does, "", "", "", "", passed, fault, _WHY, _REMEDY)
 

@@ -121,7 +121,7 @@ class HostileContract(AdapterContract):
 
 
 def _unfit(trial: Trial, bench: Bench) -> str | None:
-    if isinstance(bench.department, HttpDepartment) != (trial in HTTP_TRIALS):
+    if bench.department is None or isinstance(bench.department, HttpDepartment) != (trial in HTTP_TRIALS):
         return "this department cannot do that"
     if trial.secure and isinstance(bench.department, HttpDepartment) and not bench.department.secure:
         return "the rig does not use the authority that it was given"

@@ -24,8 +24,9 @@ class Lesson:
     remedy: str
 
     def __str__(self) -> str:
-        names = ["/".join([said, *sorted(classes)]) for said, classes in self.right.items()]
-        return " or ".join(names)
+        classes = {said: " or ".join(sorted(failures)) for said, failures in self.right.items()}
+        names = [f"{said} ({failures})" if failures else said for said, failures in classes.items()]
+        return ", or ".join(names)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,13 +78,12 @@ def _print(rig: str, rows: Sequence[Row]) -> None:
 
 def _advise(failed: Sequence[Row]) -> None:
     """What goes wrong for one reason is told together."""
-    for (why, remedy), alike in groupby(sorted(failed, key=_advice), key=_advice):
-        lines = ["", *(f"✗ {row.name}: {row.fault}" for row in alike), f"  why it matters: {why}", f"  to do: {remedy}"]
+    lessons: dict[tuple[str, str], list[str]] = {}
+    for row in failed:
+        lessons.setdefault((row.why, row.remedy), []).append(f"✗ {row.name}: {row.fault}")
+    for (why, remedy), alike in lessons.items():
+        lines = ["", *alike, f"  why it matters: {why}", f"  to do: {remedy}"]
         out.print("\n".join(lines), markup=False, highlight=False)
-
-
-def _advice(row: Row) -> tuple[str, str]:
-    return row.why, row.remedy
 
 
 def _cells(row: Row) -> tuple[str, ...]:

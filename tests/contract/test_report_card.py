@@ -6,11 +6,16 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import naive_adapter
 import pytest
 
+from adapters.testkit import Authority
+from adapters.testkit.contract import Bench
+from adapters.testkit.rigs import RIGS
 from adapters.testkit.trials import HTTP_TRIALS, READING_TRIALS
 from gateway.cli import run
 
@@ -70,6 +75,22 @@ def test_a_rig_that_is_none_is_wrong_usage(rig: str, told: str, capsys: pytest.C
     code = run(["adapters", "card", rig])
     assert code == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_rig_that_works_once_is_no_fault_of_the_adapter(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def once(folder: Path, authority: Authority | None) -> AbstractContextManager[Bench]:
+        calls.append(folder)
+        if len(calls) > 3:
+            raise OSError("no more ports")
+        return RIGS["folder"](folder, authority)
+
+    monkeypatch.setattr(naive_adapter, "once", once, raising=False)
+    assert run(["adapters", "card", "naive_adapter:once"]) == 2
+    assert "the rig does not work: OSError: no more ports" in capsys.readouterr().err
 
 
 def test_the_card_for_people_says_why_and_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
