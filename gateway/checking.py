@@ -52,7 +52,7 @@ ENVELOPE = frozenset(
         "possiblyTwice",
     }
 )
-"""Members of a case that the gateway fills itself (`gateway.case.envelope`, `gateway.pipeline.make_case`)."""
+"""Members of a case that the gateway fills itself (`gateway.case.envelope`, `gateway.preparing`)."""
 
 
 def check_packages(

@@ -7,9 +7,7 @@ deliver:  claim ─► may it go? ─► map ─► record the attempt ─► ad
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,24 +22,20 @@ from adapters.base import (
     OutcomeUnknown,
     Permanent,
     Receipt,
-    Request,
-    RequestAttachment,
     Retryable,
 )
-from gateway import case
 from gateway.attachments.findings import UNSAFE
-from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, Skipped, Wait, notices
+from gateway.delivery import Delivered, Delivery, DeliveryState, Outcome, Parked, Wait, notices
 from gateway.delivery.ladder import again, next_question
-from gateway.delivery.requirements import first_given_up, unmet
-from gateway.delivery.verdicts import bug, dead, no_longer_ours, no_request_for, poison, unmappable
+from gateway.delivery.verdicts import bug, dead, poison
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
-from gateway.packages.deadlines import deadlines, region_of
 from gateway.packages.ruling import judged_by_service
-from gateway.services import Accepts, Service, Target, applies, map_case, map_request
+from gateway.preparing import Prepared, case_of, find_service, follows, make_case, prepare, unreadable
+from gateway.services import Accepts, Service, Target
 from gateway.store import Accepted, AttemptStart, Claimed, KeyReused
 from gateway.submission import Checked, Submission
-from xoev_schemas.documents import Unreadable, parse
+from xoev_schemas.documents import Unreadable
 from xoev_schemas.findings import Finding, has_errors
 from xoev_schemas.registry import Judgement
 
@@ -129,15 +123,6 @@ def check(gateway: Gateway, submission: Submission) -> Checked:
     )
 
 
-def find_service(gateway: Gateway, submission: Submission) -> tuple[Service, Accepts]:
-    return gateway.packages.find_service(
-        schema_uri=submission.schema_uri,
-        identifier=submission.service_identifier,
-        channel=submission.channel,
-        today=submission.received_at.date(),
-    )
-
-
 def judge(gateway: Gateway, submission: Submission, accepts: Accepts) -> Judgement:
     """By every layer of its standard, from the first byte.
 
@@ -154,10 +139,6 @@ def judge(gateway: Gateway, submission: Submission, accepts: Accepts) -> Judgeme
     if judgement.valid is None:
         raise refused("schema_not_accepted", path="data")
     return judgement
-
-
-def unreadable(error: Unreadable) -> Refused:
-    return refused("unreadable", findings=[replace(fault, path="data") for fault in error.findings])
 
 
 def examine(gateway: Gateway, submission: Submission, checked: Checked, content: ContentWriter) -> Checked:
@@ -220,11 +201,6 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         attempt(gateway, claim.delivery, target, worker)
 
 
-def follows(delivery: Delivery) -> bool:
-    """Whether others of its matter have to be asked for before it goes."""
-    return delivery.follows and not delivery.waived
-
-
 def waits_in_order(gateway: Gateway, delivery: Delivery) -> bool:
     """Whether it now waits for an earlier submission of its matter. Seldom, so it is asked for before it is written."""
     matters = gateway.store.matters
@@ -246,7 +222,12 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         finish(gateway, delivery, None, prepared)
         return
     start = AttemptStart(
-        worker, prepared.package_version, prepared.case_digest, prepared.request_digest, delivery.possible_repeat
+        worker,
+        prepared.package_version,
+        prepared.case_digest,
+        prepared.request_digest,
+        delivery.possible_repeat,
+        prepared.likeness if delivery.attempts_total == 0 else None,
     )
     number = gateway.store.start_attempt(delivery, start).result()
     delivery = replace(delivery, attempts=delivery.attempts + 1)
@@ -375,107 +356,6 @@ def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Ou
     notices.ended(gateway.metrics, delivery, outcome)
 
 
-# ------------------------------------------------------------------------------------------------ map: what is sent
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A request ready to go, and what proves later what it was made from."""
-
-    request: Request
-    package_version: str
-    case_digest: str
-    request_digest: str
-
-
-def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
-    """submission → case → request, with today's configuration: a mended mapping takes effect on the next attempt."""
-    if follows(delivery) and gateway.store.matters.place(delivery).given_up:
-        return first_given_up()
-    submission, checked = gateway.store.submission(delivery.submission_id)
-    try:
-        made = make_case(gateway, submission, checked)
-    except Refused as error:  # accepted under a configuration that is gone
-        return no_longer_ours(error)
-    service = gateway.packages.services[checked.service]
-    if made.value is None:
-        return unmappable(made.findings)
-    if target.skips(submission.kind):
-        return Skipped("kind")
-    if target.kind != submission.kind:
-        return no_request_for(submission.kind, target.name)
-    if not applies(target, made.value):
-        return Skipped("condition")
-    if checked.test and not target.accepts_test:
-        return Skipped("test_message")
-    if not delivery.waived and (missing := unmet(service.requires, made.value)):
-        return missing
-    body = map_request(target, service.name, made.value)
-    if body.value is None:
-        return unmappable(body.findings)
-    request = Request(
-        key=delivery.delivery_id,
-        submission_id=submission.submission_id,
-        body=body.value,
-        service=service.name,
-        received_at=made.value["receivedAt"],
-        case_id=submission.case_id,
-        possible_repeat=delivery.possible_repeat,
-        test=checked.test,
-        traceparent=submission.traceparent,
-        attachments=_attachments(gateway, submission, body.attachment_ids),
-    )
-    return Prepared(request, service.version, digest(made.value), digest(body.value))
-
-
-def make_case(gateway: Gateway, submission: Submission, checked: Checked) -> Any:
-    """The normalised case of a stored submission (a MappingOutcome)."""
-    service, accepts = find_service(gateway, submission)
-    try:
-        document = parse(submission.data, submission.media_type, gateway.checker.limits)
-    except Unreadable as error:  # the limits are lower than when it was accepted
-        raise unreadable(error) from None
-    envelope = case.envelope(
-        submission,
-        checked,
-        package_version=service.version,
-        region=region_of(service),
-        deadlines=deadlines(service, submission.received_at),
-    )
-    if submission.kind != "new" and (known := gateway.store.matters.references(submission.submission_id)):
-        envelope["references"] = known
-    return map_case(service, accepts, document, envelope)
-
-
-def case_of(gateway: Gateway, submission_id: str) -> Mapping[str, Any]:
-    """The case as a department fetches it. Raises NotFound, or Refused(422) when it cannot be mapped today."""
-    submission, checked = gateway.store.submission(submission_id)
-    made = make_case(gateway, submission, checked)
-    if made.value is None:
-        raise refused("not_mappable", findings=made.findings)
-    value: Mapping[str, Any] = made.value
-    return value
-
-
-def digest(value: Any) -> str:
-    """SHA-256 (hex) of the canonical JSON of a case or request body."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _attachments(gateway: Gateway, submission: Submission, wanted: Iterable[str]) -> list[RequestAttachment]:
-    chosen = set(wanted)
-
-    def stream(name: str) -> Callable[[], Iterable[bytes]]:
-        return lambda: gateway.store.read_part(submission.submission_id, name)
-
-    return [
-        RequestAttachment(a.attachment_id, a.filename, a.media_type, a.part.size, a.part.sha512, stream(a.part.name))
-        for a in submission.attachments
-        if a.attachment_id in chosen
-    ]
-
-
 # ---------------------------------------------------------------------------------------------------------- outcomes
 
 
@@ -501,4 +381,15 @@ def _round(gateway: Gateway, delivery: Delivery) -> dict[str, Any]:
     return {"attempts": max(delivery.attempts, 1), "first_due": delivery.first_due, "now": now, "draw": gateway.draw}
 
 
-__all__ = ["Adapter", "accept", "attempt", "case_of", "check", "deliver", "make_case", "prepare", "settle_unknown"]
+__all__ = [
+    "Adapter",
+    "Prepared",
+    "accept",
+    "attempt",
+    "case_of",
+    "check",
+    "deliver",
+    "make_case",
+    "prepare",
+    "settle_unknown",
+]

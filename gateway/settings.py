@@ -157,6 +157,8 @@ class Settings(BaseSettings):
     """A delivery that is due for longer than this and in no outbox is put into the outbox again."""
     duplicate_window_seconds: float = 3600.0
     """Same content again within this time and without a key is reported as a suspected duplicate."""
+    possibly_twice_days: int = Field(default=30, ge=0)
+    """Days in which the same person and service, content or portal's reference is told as possibly twice."""
     events: bool = True
     """Tell every change of state on the exchange `ozg.events`. Needs RabbitMQ: a queue in memory has no listeners."""
     worker_threads: int = 4

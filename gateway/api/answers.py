@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from gateway.case import rfc3339
-from gateway.store import Accepted, SubmissionView
+from gateway.store import Accepted, SubmissionView, Twin
 
 if TYPE_CHECKING:
     from gateway.services import Service
@@ -57,7 +57,13 @@ def status_document(view: SubmissionView) -> dict[str, Any]:
             for delivery in view.deliveries
         ],
         "replies": [],
+        **({"possiblyTwice": [twin_document(one) for one in view.possibly_twice]} if view.possibly_twice else {}),
     }
+
+
+def twin_document(twin: Twin) -> dict[str, str]:
+    """Another submission that may be the same application."""
+    return {"submissionId": twin.submission_id, "why": twin.why}
 
 
 def next_actor(view: SubmissionView) -> str:

@@ -273,6 +273,11 @@ SCHEMAS: Description = {
         receivedAt=_TIME,
         deliveries={"type": "array", "items": _ref("Delivery")},
         replies={"type": "array", "items": {"type": "object"}},
+        possiblyTwice={
+            "type": "array",
+            "description": "Other submissions that may be the same application; all are delivered.",
+            "items": _object("submissionId why", submissionId=_ID, why={"enum": ["person", "content", "reference"]}),
+        },
     ),
     "Matter": _object("caseId submissions", caseId=_STRING, submissions={"type": "array", "items": _ref("Status")}),
     "Service": _object(

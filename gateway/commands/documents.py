@@ -103,6 +103,7 @@ def submission_document(view: SubmissionView) -> dict[str, Any]:
         "service": view.service,
         "department": view.department,
         "kind": view.kind,
+        "senderReference": view.sender_reference,
         "standard": view.standard,
         "message": view.message,
         "test": view.test,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.commands import matters
 from gateway.commands.documents import (
     delivery_document,
     gives_up_at,
@@ -15,6 +16,7 @@ from gateway.commands.documents import (
     target_document,
 )
 from gateway.commands.letters import print_events
+from gateway.commands.matters import REASON_OF_TWIN
 from gateway.commands.opening import look
 from gateway.commands.operators import (
     Lang,
@@ -42,7 +44,10 @@ from xoev_schemas.findings import Text
 
 deliveries = typer.Typer(no_args_is_help=True, help="Deliveries: what is on its way, and what each waits for.")
 held = typer.Typer(no_args_is_help=True, help="Submissions that wait for the virus scanner.")
-case = typer.Typer(no_args_is_help=True, help="Single submissions.")
+case = typer.Typer(no_args_is_help=True, help="Single submissions, and the matters they belong to.")
+case.command("find")(matters.find)
+case.command("reference")(matters.reference)
+case.command("twice")(matters.twice)
 
 _MOVING = OPEN - {DeliveryState.DEAD}
 _WAITS = (DeliveryState.WAITING, DeliveryState.UNKNOWN)
@@ -230,6 +235,8 @@ def _print_case(view: SubmissionView) -> None:
     out.print(f"{view.submission_id}  {view.service}  {view.state}", markup=False, highlight=False, style="bold")
     received = f"received at {moment(view.received_at)} by {view.channel} from {view.client}; case {view.case_id}"
     out.print(received, markup=False, highlight=False)
+    for one in view.possibly_twice:
+        out.print(f"possibly twice: {one.submission_id} ({REASON_OF_TWIN[one.why]})", markup=False, highlight=False)
     rows = [
         (
             d.delivery_id,

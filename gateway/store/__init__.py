@@ -12,11 +12,14 @@ from gateway.store.records import (
     DeliveryView,
     HeldSubmission,
     KeyReused,
+    Likeness,
     NotClaimable,
     OpenAtTarget,
     OutboxRow,
+    Pair,
     Standing,
     SubmissionView,
+    Twin,
 )
 from gateway.store.store import Store
 
@@ -33,10 +36,13 @@ __all__ = [
     "HeldSubmission",
     "KeyReused",
     "KeyRing",
+    "Likeness",
     "NotClaimable",
     "OpenAtTarget",
     "OutboxRow",
+    "Pair",
     "Standing",
     "Store",
     "SubmissionView",
+    "Twin",
 ]

@@ -15,6 +15,7 @@ from gateway.store import tables as t
 from gateway.store.changes import GENESIS, INSERT_OUTBOX, link_event, new_delivery, outbox_row, write_events
 from gateway.store.content import ContentErased, ContentWriter, SealedContent
 from gateway.store.deadletters import clarification_letter
+from gateway.store.folding import folded
 from gateway.store.keys import KeyRing
 from gateway.store.parts import RECORD, open_part, write_sealed
 from gateway.store.records import Accepted, KeyReused
@@ -81,6 +82,7 @@ def prepare(
 
 
 def submission_row(submission: Submission, checked: Checked, state: SubmissionState) -> dict[str, Any]:
+    reference = submission.metadata.get("additionalReferenceInfo", {}).get("senderReference")
     return {
         "submission_id": submission.submission_id,
         "case_id": submission.case_id or new_id(),
@@ -103,6 +105,8 @@ def submission_row(submission: Submission, checked: Checked, state: SubmissionSt
         "metadata_version": submission.metadata_version,
         "traceparent": submission.traceparent,
         "received_at": submission.received_at,
+        "sender_reference": reference,
+        "sender_folded": folded(reference) if reference else None,
     }
 
 

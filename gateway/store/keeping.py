@@ -8,6 +8,7 @@ from sqlalchemy import bindparam, delete, exists, or_, select, text, update
 
 from gateway.delivery import OPEN
 from gateway.errors import Conflict, NotFound
+from gateway.store import likeness
 from gateway.store import tables as t
 from gateway.store.changes import GENESIS, SYSTEM, changing, event_hash
 from gateway.store.records import Ended
@@ -92,6 +93,7 @@ def erase(tx: Transaction, submission_id: str, actor: str, reason: str) -> bool:
             return False
         _delete_content(tx, submission_id)
         tx.execute(_BLANK_DIGESTS, {"id": submission_id})
+        likeness.forget(change)
         change.set_submission(erased_at=tx.now, digest="")
         change.note("content.erased", actor=actor, details={"reason": reason})
         return True

@@ -6,6 +6,7 @@ keys, older ones stay readable. The files belong into a backup, but never into t
 
 from __future__ import annotations
 
+import hmac
 import os
 import re
 import secrets
@@ -13,7 +14,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from gateway.errors import ConfigurationError
 from xoev_schemas.findings import Finding, Text
@@ -33,6 +36,12 @@ class KeyRing:
     def __init__(self, keys: Mapping[int, bytes]) -> None:
         self._ciphers = {version: AESGCM(key) for version, key in keys.items()}
         self.current = max(keys)
+        # Of the first key, so that a new one does not make everybody a stranger.
+        self._fingerprints = HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"fingerprint").derive(keys[min(keys)])
+
+    def fingerprint(self, text: str) -> str:
+        """HMAC-SHA-256 (hex) under a key of its own: tells equal texts, and nothing without the key."""
+        return hmac.digest(self._fingerprints, text.encode(), "sha256").hex()
 
     @classmethod
     def load(cls, folder: Path, *, create: bool) -> KeyRing:

@@ -100,14 +100,46 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """What a submission is compared by. persons: fingerprints. since: others that were received before do not count."""
+
+    persons: Sequence[str]
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """Another submission that may be the same application. why: `person`, `content` or `reference`."""
+
+    submission_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two submissions that may be the same application. submission_id: the one at which it was noted."""
+
+    submission_id: str
+    other_id: str
+    why: str
+    noted_at: datetime
+    service: str
+    department: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStart:
-    """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON."""
+    """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON.
+
+    likeness: what the submission is compared by; None = it is not.
+    """
 
     worker: str
     package_version: str
     case_digest: str
     request_digest: str
     possible_repeat: bool
+    likeness: Likeness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +270,10 @@ class OpenAtTarget:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionView:
-    """What `GET /v1/submissions/{id}` and `case show` are built from; no content. events: see `Event.as_dict`."""
+    """What `GET /v1/submissions/{id}` and `case show` are built from; no content. events: see `Event.as_dict`.
+
+    sender_reference: what the portal calls it.
+    """
 
     submission_id: str
     case_id: str
@@ -255,6 +290,8 @@ class SubmissionView:
     final: bool
     deliveries: Sequence[DeliveryView] = ()
     events: Sequence[dict[str, Any]] = field(default_factory=list)
+    sender_reference: str | None = None
+    possibly_twice: Sequence[Twin] = ()
 
 
 @dataclass(frozen=True, slots=True)

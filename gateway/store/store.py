@@ -115,7 +115,7 @@ class Store:
             writing, keys, database.clock_of(clock), on_outbox=self.outbox_filled.set, announces=announces
         )
         self._backlog = (-_BACKLOG_SECONDS, 0)
-        self.matters = Matters(self._read, self._writer)
+        self.matters = Matters(self._read, self._writer, keys)
 
     @classmethod
     def open(
@@ -213,7 +213,9 @@ class Store:
             return views.matter(session, case_id, client)
 
     def search(self, text: str) -> list[str]:
-        """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
+        """Submission ids for an exact id of a submission, matter or delivery, or for a department's or the portal's
+        reference, without case, white space and dashes; at most 100.
+        """
         with self._read() as session:
             return views.search(session, text)
 

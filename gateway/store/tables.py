@@ -119,9 +119,13 @@ submission = Table(
     # Head of this submission's event chain. The number is the optimistic lock of everything that belongs to it.
     Column("event_number", Integer, nullable=False),
     Column("event_hash", _HASH, nullable=False),
+    # What the portal calls it, as written and as it is compared.
+    Column("sender_reference", String()),
+    Column("sender_folded", String()),
     UniqueConstraint("channel", "client", "inbox_key"),
     Index(None, "case_id"),
     Index(None, "digest"),
+    Index(None, "sender_folded"),
     Index(
         "ix_submission_keep_until",
         "keep_until",
@@ -240,8 +244,35 @@ reference = Table(
     Column("value", String(), nullable=False),
     Column("submission_id", _ID, nullable=False, index=True),
     Column("noted_at", Instant, nullable=False),
+    # The value as it is compared, see `folding`.
+    Column("folded", String(), nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("delivery_id", "name", "value"),
+    Index(None, "folded"),
+    **_ONE_TREE,
+)
+
+# Keyed fingerprints of applicants, deleted with the content. See `likeness`.
+likeness = Table(
+    "likeness",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("submission.submission_id"), nullable=False),
+    Column("value", _HASH, nullable=False),
+    PrimaryKeyConstraint("submission_id", "value"),
     Index(None, "value"),
+    **_ONE_TREE,
+)
+
+# submission_id: the one at which it was noted, mostly the later one.
+possibly_twice = Table(
+    "possibly_twice",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("submission.submission_id"), nullable=False),
+    Column("other_id", _ID, nullable=False),
+    Column("why", _NAME, nullable=False),
+    Column("noted_at", Instant, nullable=False),
+    PrimaryKeyConstraint("submission_id", "other_id", "why"),
+    Index(None, "other_id"),
+    Index(None, "noted_at"),
     **_ONE_TREE,
 )
 

@@ -14,8 +14,10 @@ from gateway.errors import NotFound
 from gateway.store import announcements, held
 from gateway.store import tables as t
 from gateway.store.changes import delivery_of
+from gateway.store.folding import folded
 from gateway.store.intake import read_record
 from gateway.store.keys import KeyRing
+from gateway.store.likeness import twins_told
 from gateway.store.parts import LATER, open_part
 from gateway.store.records import (
     Attempt,
@@ -70,7 +72,8 @@ _SEARCH = union(
         or_(t.submission.c.submission_id == bindparam("text"), t.submission.c.case_id == bindparam("text"))
     ),
     select(t.delivery.c.submission_id).where(t.delivery.c.delivery_id == bindparam("text")),
-    select(t.reference.c.submission_id).where(t.reference.c.value == bindparam("text")),
+    select(t.reference.c.submission_id).where(t.reference.c.folded == bindparam("folded_text")),
+    select(t.submission.c.submission_id).where(t.submission.c.sender_folded == bindparam("folded_text")),
 )
 _SEARCH_LIMIT = 100
 _DEAD_LETTER = select(t.dead_letter).where(t.dead_letter.c.dead_id == bindparam("id"))
@@ -133,6 +136,8 @@ def _view(session: Session, row: Record, *, events: bool) -> SubmissionView:
         test=row.test,
         final=row.state in FINAL,
         deliveries=deliveries,
+        sender_reference=row.sender_reference,
+        possibly_twice=twins_told(session, row.submission_id),
         events=[event.as_dict() for event in history(session, row.submission_id)] if events else [],
     )
 
@@ -196,8 +201,8 @@ def backlog(session: Session) -> int:
 
 
 def search(session: Session, text: str) -> list[str]:
-    """Submission ids for an exact submission id, case id, delivery id or reference; at most 100."""
-    rows = session.rows(_SEARCH.limit(_SEARCH_LIMIT), {"text": text.strip()})
+    """Submission ids for an exact submission id, case id or delivery id, or a reference however it is typed."""
+    rows = session.rows(_SEARCH.limit(_SEARCH_LIMIT), {"text": text.strip(), "folded_text": folded(text)})
     return [row.submission_id for row in rows]
 
 

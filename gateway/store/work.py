@@ -11,9 +11,11 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from gateway.delivery import ENDED, Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
 from gateway.errors import Conflict, IllegalTransition, NotFound
+from gateway.store import likeness
 from gateway.store import tables as t
 from gateway.store.changes import Change, changing, owner_of
 from gateway.store.deadletters import die, set_letters
+from gateway.store.folding import folded
 from gateway.store.parts import add_part
 from gateway.store.records import AttemptStart, Claimed, NotClaimable
 from gateway.store.writer import Transaction
@@ -156,6 +158,8 @@ def start_attempt(tx: Transaction, delivery: Delivery, start: AttemptStart) -> i
                 "started_at": tx.now,
             },
         )
+        if start.likeness is not None:
+            likeness.note(change, start.likeness)
         change.note(
             "attempt.started",
             delivery_id=delivery.delivery_id,
@@ -249,12 +253,16 @@ def settle(tx: Transaction, delivery_id: str, references: Mapping[str, str], act
         set_letters(tx, "delivery_id", delivery_id, "open", "resolved")
 
 
-def add_references(change: Change, delivery: Delivery, references: Mapping[str, str]) -> None:
-    """Names the department gives the case; one that is known already is not repeated."""
+def add_references(
+    change: Change, delivery: Delivery, references: Mapping[str, str], *, may_be_known: bool = False
+) -> None:
+    """Names the department gives the case; one that is known already is not repeated. may_be_known: some may be there,
+    although the delivery did not end before.
+    """
     if not references:
         return
     known: set[tuple[str, str]] = set()
-    if had_an_end(delivery):
+    if may_be_known or had_an_end(delivery):
         known = {(row.name, row.value) for row in change.tx.rows(_REFERENCES, {"id": delivery.delivery_id})}
     wanted = {(name, value[:REFERENCE_LENGTH]) for name, value in references.items()}
     rows = [
@@ -262,6 +270,7 @@ def add_references(change: Change, delivery: Delivery, references: Mapping[str, 
             "delivery_id": delivery.delivery_id,
             "name": name,
             "value": value,
+            "folded": folded(value),
             "submission_id": delivery.submission_id,
             "noted_at": change.tx.now,
         }

@@ -1,4 +1,4 @@
-"""What belongs together: what a service requires before it delivers, and who goes first in a matter."""
+"""Matters: who goes first, what a target does with each kind, and what requests may read of earlier deliveries."""
 
 from __future__ import annotations
 
@@ -27,18 +27,6 @@ def sent(city: City, case_id: str | None = None, name: str = "one-dog-xml", kind
 
 
 @pytest.fixture(scope="module")
-def strict(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
-    folder = tmp_path_factory.mktemp("strict")
-    packages = dog_tax_packages(
-        folder / "packages", service={"requires": {"trust_level": "substantial", "payment": "none"}}
-    )
-    with city(
-        folder / "home", database_url=shape.database_url, broker_url=shape.broker_url, packages=packages
-    ) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def running(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     folder = tmp_path_factory.mktemp("order")
     kinds = {"kinds": {"supplement": {}, "withdraw": "skip"}}
@@ -48,37 +36,6 @@ def running(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         folder / "home", database_url=shape.database_url, broker_url=shape.broker_url, packages=packages
     ) as running:
         yield running
-
-
-class TestWhatAServiceRequires:
-    def test_below_the_trust_level_an_application_is_taken_and_becomes_a_dead_letter(self, strict: City) -> None:
-        accepted = sent(strict)
-        strict.ended(accepted["submissionId"])
-        letter = strict.letter(accepted["submissionId"], target=TARGET)
-        assert (letter.failure, letter.code) == ("requirement", "requirement.trust_level")
-        assert "substanziell" in letter.text.de
-        assert "substantial" in letter.text.en
-        assert letter.attempts == 0
-        assert not strict.effects(TARGET, letter.delivery_id or "")
-
-    def test_sent_again_without_a_word_it_is_judged_again(self, strict: City) -> None:
-        submission = sent(strict)["submissionId"]
-        strict.ended(submission)
-        delivery = strict.delivery(submission, TARGET).delivery_id
-        strict.redrive(delivery)
-        strict.ended(submission)
-        assert strict.delivery(submission, TARGET).code == "requirement.trust_level"
-
-    def test_a_person_may_let_it_pass_and_the_record_says_so(self, strict: City) -> None:
-        submission = sent(strict)["submissionId"]
-        strict.ended(submission)
-        delivery = strict.delivery(submission, TARGET).delivery_id
-        store = strict.gateway.store
-        store.redrive([delivery], actor="clerk", reason="showed a passport", waive=True).result()
-        strict.in_state(submission, TARGET, "delivered")
-        told = [e["details"] for e in strict.view(submission).events if e["deliveryId"] == delivery]
-        assert {"reason": "showed a passport", "redrive": True, "waived": True} in told
-        assert store.verify_chain(submission) == []
 
 
 class TestWhoGoesFirst:
@@ -167,3 +124,27 @@ class TestARequestPerKind:
         assert (letter.failure, letter.code) == ("mapping", "mapping.no_request_for_kind")
         assert "Art „change“" in letter.text.de
         assert "kind 'change'" in letter.text.en
+
+
+class TestNames:
+    def test_a_reference_is_found_however_it_is_typed(self, running: City) -> None:
+        submission = sent(running)["submissionId"]
+        running.ended(submission)
+        known = running.delivery(submission, TARGET).references["vorgangsnummer"]
+        store = running.gateway.store
+        assert store.search(f"  {known.lower().replace('-', ' – ')} ") == [submission]
+
+    def test_a_reference_that_comes_later_is_recorded_found_and_read_by_what_follows(self, running: City) -> None:
+        first = sent(running)
+        running.ended(first["submissionId"])
+        store = running.gateway.store
+        delivery = running.delivery(first["submissionId"], "eakte-stadtkasse").delivery_id
+        noted = {"aktenzeichen": "AZ 7-42"}
+        for _ in range(2):  # told twice it is there once
+            store.matters.note(delivery, noted, actor="clerk", reason="by phone").result()
+        assert store.search("az742") == [first["submissionId"]]
+        assert store.verify_chain(first["submissionId"]) == []
+        second = sent(running, first["caseId"], "year-of-birth-only-xml")
+        filed = running.in_state(second["submissionId"], "eakte-stadtkasse", "delivered")
+        body = next(r.body for r in running.rest().received if r.key == filed.delivery_id)
+        assert body["betreff"] == "Nachtrag zu AZ 7-42"
