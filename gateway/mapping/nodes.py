@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Protocol
@@ -17,7 +17,32 @@ from typing import Any, Protocol
 _FIM_VERSION = re.compile(r"([SGFD]\d{8,11})V\d+(?:\.\d+)*")
 
 
-_UNSEEN: dict[str, Any] = {}
+class Way:
+    """Children to go down by, each the only one of its name, or the one at a place (0 = first). Ways are compared by
+    identity, for speed; make them with `way`.
+    """
+
+    __slots__ = ("steps",)
+
+    def __init__(self, steps: tuple[tuple[str, int | None], ...]) -> None:
+        self.steps = steps
+
+
+@lru_cache(maxsize=8192)
+def way(*steps: tuple[str, int | None]) -> Way:
+    """The same for the same steps, so that what was found is found again."""
+    return Way(steps)
+
+
+HERE = way()
+Index = dict[str, Any]
+"""Name → what stands below, as it is in the document: one element or value, or a list of several."""
+_SIMPLE: set[str] = set()
+"""Names of members that are known to be simple."""
+_MOST_SIMPLE = 8192
+_SEVERAL: dict[str, Any] = {}
+"""What stands below a way that is none: it comes to several."""
+_UNSEEN: dict[Any, Any] = {}
 """The nodes below a place at which nobody has looked; nobody adds to it."""
 
 
@@ -35,10 +60,9 @@ class Node(Protocol):
         ...
 
     def attribute(self, name: str) -> str | None: ...
-    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
-        """The text at the end of a path of children, where the last, `name`, is the only one and has nothing below, and
-        those above are named by their place (0 = first) or the only ones too; empty where one is missing. None: it is
-        not so simple, follow the path.
+    def leaf(self, way: Way, name: str) -> str | None:
+        """The text of the only child `name`, which has nothing below it, at the end of a way; empty where there is
+        none. None: it is not so simple, follow the path.
         """
         ...
 
@@ -66,27 +90,27 @@ def simple_name(name: str) -> str:
 class XmlNode:
     """An element. element: lxml `_Element` without comments and processing instructions."""
 
-    __slots__ = ("_elements", "_nodes", "_text", "element", "name", "parent")
+    __slots__ = ("_below", "_elements", "_nodes", "_text", "element", "name", "parent")
 
     def __init__(self, element: Any, name: str | None = None, parent: XmlNode | None = None) -> None:
         self.element = element
         self.parent: Node | None = parent
         self.name = simple_name(element.tag) if name is None else name
-        self._elements: dict[str, list[Any]] | None = None
+        self._elements: Index | None = None
+        self._below: dict[Way, Index] = _UNSEEN
         self._nodes: dict[str, list[Node]] = _UNSEEN
         self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
         nodes = self._nodes.get(name)
         if nodes is None:
-            below = self._elements
-            if below is None:
-                below = self._look()
-            nodes = self._nodes[name] = [XmlNode(element, name, self) for element in below.get(name, ())]
+            found = self.index().get(name)
+            items = found if type(found) is list else () if found is None else (found,)
+            nodes = self._nodes[name] = [XmlNode(element, name, self) for element in items]
         return nodes
 
     def names(self) -> list[str]:
-        return list(self._look() if self._elements is None else self._elements)
+        return list(self.index())
 
     def descendants(self, name: str) -> Iterator[Node]:
         following = {below: iter(self.children(below)) for below in self.names()}
@@ -102,23 +126,16 @@ class XmlNode:
                 return clean(value)
         return None
 
-    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
-        node: Any = self
-        for step, place in above:
-            nodes = node._nodes.get(step) or node.children(step)
-            if place is None and len(nodes) == 1:
-                node = nodes[0]
-            elif place is not None and len(nodes) > place:
-                node = nodes[place]
-            else:
-                return None if nodes and place is None else ""
-        below = node._elements
-        found = (node._look() if below is None else below).get(name)
-        if not found:
-            return ""
-        if len(found) > 1 or len(found[0]):
+    def leaf(self, way: Way, name: str) -> str | None:
+        below = self._below.get(way)
+        if below is None:
+            below = _below(self, way)
+        found = below.get(name)
+        if found is None:
+            return None if below is _SEVERAL else ""
+        if type(found) is list or len(found):
             return None
-        text = found[0].text
+        text = found.text
         return clean(text) if text else ""
 
     def text(self) -> str:
@@ -133,16 +150,12 @@ class XmlNode:
             return bool(self.text())
         return any(piece and not piece.isspace() for piece in self.element.itertext())
 
-    def _look(self) -> dict[str, list[Any]]:
-        below: dict[str, list[Any]] = {}
-        for element in self.element:
-            name = simple_name(element.tag)
-            if name in below:
-                below[name].append(element)
-            else:
-                below[name] = [element]
-        self._elements, self._nodes = below, {}
-        return below
+    def index(self) -> Index:
+        if self._elements is None:
+            self._elements, self._nodes = {}, {}
+            for element in self.element:
+                _put(self._elements, simple_name(element.tag), element)
+        return self._elements
 
 
 class JsonNode:
@@ -150,27 +163,27 @@ class JsonNode:
     changed.
     """
 
-    __slots__ = ("_nodes", "_text", "_values", "name", "parent", "value")
+    __slots__ = ("_below", "_nodes", "_text", "_values", "name", "parent", "value")
 
     def __init__(self, value: Any, name: str = "", parent: Node | None = None) -> None:
         self.value = value
         self.name = name
         self.parent = parent
-        self._values: dict[str, list[Any]] | None = None
+        self._values: Index | None = None
+        self._below: dict[Way, Index] = _UNSEEN
         self._nodes: dict[str, list[Node]] = _UNSEEN
         self._text: str | None = None
 
     def children(self, name: str) -> list[Node]:
         nodes = self._nodes.get(name)
         if nodes is None:
-            below = self._values
-            if below is None:
-                below = self._look()
-            nodes = self._nodes[name] = [JsonNode(value, name, self) for value in below.get(name, ())]
+            found = self.index().get(name)
+            items = [item for item, _ in _flat(found)] if type(found) is list else () if found is None else (found,)
+            nodes = self._nodes[name] = [JsonNode(value, name, self) for value in items]
         return nodes
 
     def names(self) -> list[str]:
-        return list(self._look() if self._values is None else self._values)
+        return [name for name in self.index() if self.children(name)]
 
     def descendants(self, name: str) -> Iterator[Node]:
         for child in self._all():
@@ -182,24 +195,16 @@ class JsonNode:
         """JSON has no attributes."""
         return None
 
-    def leaf(self, above: Sequence[tuple[str, int | None]], name: str) -> str | None:
-        node: Any = self
-        for step, place in above:
-            nodes = node._nodes.get(step) or node.children(step)
-            if place is None and len(nodes) == 1:
-                node = nodes[0]
-            elif place is not None and len(nodes) > place:
-                node = nodes[place]
-            else:
-                return None if nodes and place is None else ""
-        below = node._values
-        found = (node._look() if below is None else below).get(name)
-        if not found:
-            return ""
-        value = found[0]
-        if len(found) > 1 or isinstance(value, dict):
-            return None
-        return clean(value if type(value) is str else scalar_text(value))
+    def leaf(self, way: Way, name: str) -> str | None:
+        below = self._below.get(way)
+        if below is None:
+            below = _below(self, way)
+        found = below.get(name)
+        if found is None:
+            return None if below is _SEVERAL else ""
+        if type(found) is str:
+            return clean(found)
+        return None if isinstance(found, list | dict) else clean(scalar_text(found))
 
     def text(self) -> str:
         if self._text is None:
@@ -219,19 +224,56 @@ class JsonNode:
         for name in self.names():
             yield from self.children(name)
 
-    def _look(self) -> dict[str, list[Any]]:
-        below: dict[str, list[Any]] = {}
-        for key, value in self.value.items() if isinstance(self.value, dict) else ():
-            if value is None:
-                continue
-            items = [item for item, _ in _flat(value)] if isinstance(value, list) else [value]
-            name = simple_name(key)
-            if name in below:
-                below[name] += items
-            elif items:
-                below[name] = items
-        self._values, self._nodes = below, {}
-        return below
+    def index(self) -> Index:
+        if self._values is None:
+            self._values, self._nodes = _members(self.value) if isinstance(self.value, dict) else {}, {}
+        return self._values
+
+
+def _below(start: Any, way: Way) -> Index:
+    """What stands at the end of the way; noted where it starts."""
+    if start._below is _UNSEEN:
+        start._below = {}
+    start._below[way] = found = _followed(start, way)
+    return found
+
+
+def _followed(node: Any, way: Way) -> Index:
+    for step, place in way.steps:
+        if step not in node.index():
+            return {}
+        nodes = node.children(step)
+        if place is None and len(nodes) > 1:
+            return _SEVERAL
+        if len(nodes) <= (place or 0):
+            return {}
+        node = nodes[place or 0]
+    return node.index()  # type: ignore[no-any-return]
+
+
+def _put(index: Index, name: str, value: Any) -> None:
+    found = index.get(name)
+    if found is None:
+        index[name] = value
+    elif type(found) is list:
+        found.append(value)
+    else:
+        index[name] = [found, value]
+
+
+def _members(value: dict[str, Any]) -> Index:
+    """The members by simple name; nearly always the object itself."""
+    if _SIMPLE.issuperset(value):
+        return value
+    if all(simple_name(key) == key for key in value):
+        if len(_SIMPLE) < _MOST_SIMPLE:
+            _SIMPLE.update(value)
+        return value
+    members: Index = {}
+    for key, inner in value.items():
+        for item, _ in _flat(inner):
+            _put(members, simple_name(key), item)
+    return members
 
 
 def _flat(value: Any, above: tuple[int, ...] = ()) -> Iterator[tuple[Any, tuple[int, ...]]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import methodcaller
 
-from gateway.mapping.nodes import JsonNode, Node, clean, simple_name
+from gateway.mapping.nodes import JsonNode, Node, Way, clean, simple_name, way
 
 _TOKEN = re.compile(
     r"(?P<position>\[\s*[1-9]\d{0,5}\s*\])"
@@ -65,13 +65,13 @@ class Path:
         return any(isinstance(rule, int) for step in self.steps for rule in step.filters)
 
     @property
-    def chain(self) -> tuple[tuple[tuple[str, int | None], ...], str] | None:
+    def chain(self) -> tuple[Way, str] | None:
         """What `Node.leaf` follows, if the path is no more than that."""
         *above, last = self.steps
         if self.absolute or last.filters or any(step.axis != "child" for step in self.steps):
             return None
         placed = tuple((step.name, _place(step)) for step in above)
-        return (placed, last.name) if all(place != -1 for _, place in placed) else None
+        return (way(*placed), last.name) if all(place != -1 for _, place in placed) else None
 
 
 def parse_path(source: str) -> Path:

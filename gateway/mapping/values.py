@@ -13,7 +13,7 @@ from decimal import Decimal
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from gateway.mapping.nodes import JsonNode, Node
+from gateway.mapping.nodes import HERE, JsonNode, Node
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
@@ -219,7 +219,7 @@ def _iso(year: str, month: str, day: str) -> str:
 
 
 def _first_text(node: Node, name: str) -> str:
-    text = node.leaf((), name)
+    text = node.leaf(HERE, name)
     return next((text for child in node.children(name) if (text := child.text())), "") if text is None else text
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.demo import servers
-from tests.benchmarks import checking, standards, steps
+from tests.benchmarks import checking, mapping, standards, steps
 from tests.benchmarks.comparing import QUICK, Plan, compare
 from tests.benchmarks.processes import department
 from tests.benchmarks.report import page
@@ -53,7 +53,8 @@ def run(names: list[str] | tuple[str, ...], plan: Plan) -> str:
                     versions += shape.versions()
             print("steps …", file=sys.stderr)
             measured = steps.measure(prepare("gateway", Shape("embedded", folder), port), STEP_COUNT)
-    return page(results, measured, (checking.measure(), standards.measure()), plan, versions)
+    checks = (checking.measure(), standards.measure())
+    return page(results, measured, checks, mapping.measure(), plan, versions)
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ def _fim(registry: Registry) -> Pair:
 
 def _xbau(registry: Registry, folder: Path) -> dict[str, Pair]:
     data = message(10 * 1024)
-    [standard] = registry.import_path(_without_rules(DATA / "xoev/xbau-2.6", folder)).standards
+    [standard] = registry.import_path(without_rules(DATA / "xoev/xbau-2.6", folder)).standards
     ref = registry.find(f"{standard.ref}#baugenehmigung.antrag.0200")
     assert ref
     document = parse(data, "application/xml")
@@ -91,14 +91,14 @@ def _xbau(registry: Registry, folder: Path) -> dict[str, Pair]:
     assert checker.check(data, "application/xml", ref) == Judgement(True, ref.standard, ref.message, [])
     bare = _bare(registry.folder / standard.folder / "driver.xsd", data)
     return {
-        "parse": (lambda: parse(data, "application/xml", to_judge=True), lambda: etree.fromstring(data, _PARSER)),
+        "parse": (lambda: parse(data, "application/xml", to_judge=True), lambda: etree.fromstring(data, PARSER)),
         "parse and validate": (lambda: registry.validate(parse(data, "application/xml", to_judge=True), ref), bare),
         "parse, XSD and code lists": (lambda: _checked(registry, ref, data), bare),
         "whole check, XBau": (lambda: checker.check(data, "application/xml", ref), bare),
     }
 
 
-def _without_rules(source: Path, folder: Path) -> Path:
+def without_rules(source: Path, folder: Path) -> Path:
     """The standard's schemas alone."""
     return shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("schematron", "instances"))
 
@@ -108,13 +108,13 @@ def _checker(registry: Registry) -> Checker:
     return Checker(registry, Workers(1, 2 << 30, 60.0), Limits())
 
 
-_PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
+PARSER = etree.XMLParser(resolve_entities=False, no_network=True)
 
 
 def _bare(xsd: Path, data: bytes) -> Callable[[], object]:
     schema = etree.XMLSchema(etree.parse(xsd))
-    assert schema.validate(etree.fromstring(data, _PARSER))
-    return lambda: schema.validate(etree.fromstring(data, _PARSER))
+    assert schema.validate(etree.fromstring(data, PARSER))
+    return lambda: schema.validate(etree.fromstring(data, PARSER))
 
 
 def _checked(registry: Registry, ref: SchemaRef, data: bytes) -> list[Finding]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.benchmarks.checking import Checks
 from tests.benchmarks.comparing import Measured, Plan
+from tests.benchmarks.mapping import Mappings
 from tests.benchmarks.message import message
 from tests.benchmarks.steps import Steps
 
@@ -24,6 +25,7 @@ AIMS = {
     "whole check, XBau": 0.8,
     "whole check, FIM": 0.8,
     "check with Schematron : bare Saxon": 0.8,
+    "mapping": 3,
     "start with all standards : with none": 0.33,
 }
 
@@ -50,6 +52,10 @@ Parsing refuses every DOCTYPE and counts depth, elements and attributes; it leav
 which bare lxml keeps. The whole check is everything but business rules: beside the schema and its lists the header, the
 parties, the names of attachments, documents in base64 and the normal form of all text."""
 
+_MAPPING = """\
+*ratio*: message → case → request, in units of bare lxml parsing the same message; lower is better. *of the way*: its
+share of the CPU of all steps above, from the request of the portal to the outcome on disk."""
+
 _INSTALLED = """\
 The same message, with the rules of its standard: the whole check, all layers, in as many processes as bare Saxon, which
 only parses and transforms; the gateway's own process needs a core beside them, so the ratio falls where others use the
@@ -61,11 +67,12 @@ def page(
     results: Mapping[str, Mapping[str, Measured]],
     steps: tuple[Steps, Steps],
     checks: tuple[Checks, Checks],
+    mappings: Mappings,
     plan: Plan,
     versions: Sequence[str],
 ) -> str:
     """results: shape → side → figures. steps: of accepting and of delivering. checks: of messages, and of what
-    installed standards cost; empty without test data. versions: of databases and queues.
+    installed standards cost; empty without test data. mappings: of messages. versions: of databases and queues.
     """
     parts = [
         "# Benchmarks",
@@ -84,6 +91,8 @@ def page(
     one, installed = checks
     if one:
         parts += ["## The check against bare lxml", table(compared(one, "lxml µs")), _CHECK]
+    parts += ["## Mapping against parsing", table(mapped(mappings, sum(us for half in steps for us in half.values())))]
+    parts += [_MAPPING]
     if installed:
         parts += ["## What installed standards cost", table(compared(installed, "bare µs")), _INSTALLED]
     parts += ["## Where", "\n".join(f"- {line}" for line in where(versions))]
@@ -96,6 +105,16 @@ def compared(checks: Checks, bare: str) -> Table:
         for what, c in checks.items()
     ]
     return [["what", "ratio", "aim", "µs", bare], *rows]
+
+
+def mapped(mappings: Mappings, whole_us: float) -> Table:
+    """whole_us: all steps of the way of the FIM message."""
+    rows = [["message", "ratio", "aim", "case µs", "request µs", "lxml µs", "of the way"]]
+    for what, m in mappings.items():
+        share = f"{(m['case_us'] + m['request_us']) / whole_us:.0%}" if what == "FIM" else ""
+        figures = (f"{m[name]:.0f}" for name in ("case_us", "request_us", "parse_us"))
+        rows.append([what, f"{m['ratio']:.1f}", f"{AIMS['mapping']}", *figures, share])
+    return rows
 
 
 def ratios(results: Mapping[str, Mapping[str, Measured]]) -> Table:
