@@ -48,6 +48,8 @@ OPTIONS: dict[str, frozenset[str]] = {
 """Directive → what may stand beside it."""
 
 WORDS = frozenset(OPTIONS) | frozenset().union(*OPTIONS.values())
+PURPOSES = ("attachment", "data", "form", "report")
+"""What an attachment can be announced as (FIT-Connect's metadata)."""
 STOP = "stop"
 """`required: stop`: as `required: true`, and that there may be nothing is no news to who wrote it."""
 ESCAPE = "="
@@ -245,7 +247,7 @@ class _Reader:
             return Attachments(common)
         purpose = value.nodes["purpose"]
         wanted = purpose.nodes if isinstance(purpose, Items) else (purpose,)
-        return Attachments(common, tuple(str(plain(item)) for item in wanted))
+        return Attachments(common, tuple(self._word(item, PURPOSES) for item in wanted))
 
     def _list(self, node: Members, directive: str) -> tuple[Template, ...]:
         value = node.nodes[directive]
