@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lxml import etree
 
 from gateway.mapping.nodes import JsonNode, Node, XmlNode, location
-from gateway.mapping.paths import PathError, finder, parse_path
+from gateway.mapping.paths import PathError, finder, parse_path, reader
 from xoev_schemas.documents import XmlDocument, parse
 
 XML = """
@@ -127,3 +130,32 @@ def test_every_place_that_is_found_is_found_again_by_its_location(value: object)
 
     for found in finder(parse_path("//a"))(root):
         assert finder(parse_path(location(found)))(root) == [found]
+
+
+_TREES = st.recursive(
+    st.sampled_from(["x", "", " y ", None, 1.5, True]),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["a", "b", "F60000000227V1.1.0"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+def _in_xml(name: str, value: Any) -> str:
+    if isinstance(value, list):
+        return "".join(_in_xml(name, item) for item in value)
+    inner = "".join(_in_xml(*member) for member in value.items()) if isinstance(value, dict) else str(value or "")
+    return f"<{name}>{inner}</{name}>"
+
+
+@given(_TREES, st.sampled_from(["a", "a/b", "a[1]/b", "a[2]/F60000000227", "a/b/a", "b/F60000000227"]), st.booleans())
+def test_a_path_read_straight_gives_what_it_gives_when_it_is_followed(value: Any, source: str, as_xml: bool) -> None:
+    start: Node = XmlNode(etree.fromstring(_in_xml("root", {"a": value, "b": value})))
+    if not as_xml:
+        start = JsonNode({"a": value, "b": value})
+    path = parse_path(source)
+    followed = next((text for node in finder(path)(start) if (text := node.text())), "")
+
+    assert path.chain is not None
+    assert start.leaf(*path.chain) in (followed, None)
+    assert reader(path)(start) == followed
