@@ -109,6 +109,12 @@ class StatutoryForm(_Form):
     basis: Line
 
 
+class ContactForm(_Form):
+    name: Line
+    email: Line | None = None
+    phone: Line | None = None
+
+
 class KeepForm(_Form):
     delivered: Duration = parse_period("P30D")
     discarded: Duration = parse_period("P6M")
@@ -135,6 +141,7 @@ class ServiceForm(_Form):
     transport_within: FixedDuration | None = None
     statutory: StatutoryForm | None = None
     cutoff: Moment | None = None
+    contact: ContactForm | None = None
     targets: Annotated[list[Name], Field(min_length=1)]
     keep: KeepForm = KeepForm()
     attachments: AttachmentsForm = AttachmentsForm()

@@ -71,6 +71,15 @@ class Statutory:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Who answers for a service when something is stuck. An office, not a person by name."""
+
+    name: str
+    email: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Keep:
     """How long content stays, counted from the end of the submission."""
 
@@ -108,6 +117,7 @@ class Service:
     folder: Path
     version: str
     cutoff: datetime | None = None
+    contact: Contact | None = None
     inactive: str | None = None
     test_messages: TestMessages | None = None
     attachments: AttachmentRules = field(default_factory=AttachmentRules)

@@ -25,6 +25,7 @@ from gateway.packages.kinds import KINDS, Requests, kind_of, requests_for
 from gateway.packages.model import (
     Accepts,
     Client,
+    Contact,
     Keep,
     Law,
     OnInvalid,
@@ -72,6 +73,7 @@ def read_service(name: str, file: Path, registry: Registry, problems: Problems) 
         transport_within=form.transport_within.fixed if form.transport_within else None,
         statutory=Statutory(statutory.duration, statutory.starts, statutory.basis) if statutory else None,
         cutoff=form.cutoff,
+        contact=Contact(**form.contact.model_dump()) if form.contact else None,
         targets=tuple(form.targets),
         keep=Keep(form.keep.delivered, form.keep.discarded),
         folder=file.parent,

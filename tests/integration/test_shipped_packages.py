@@ -40,6 +40,7 @@ TODAY = date(2026, 11, 24)
 SERVICES = shipped_folder() / "services"
 SAMPLES = sorted(path.parent for path in SERVICES.glob("*/samples/*/expect.yaml"))
 DOG_TAX = "hundesteuer-anmeldung"
+ALL_SERVICES = sorted(path.parent.name for path in SERVICES.glob("*/service.yaml"))
 OWN_SCHEMA = sorted(path.parent.name for path in SERVICES.glob("*/schema"))
 STANDARDS = (
     "xoev/xbau-2.6",
@@ -215,7 +216,7 @@ def test_the_check_of_everything_that_ships_finds_no_error(packages: Packages, r
     assert errors(check_packages(packages, checker_of(registry), load_adapter)) == []
 
 
-@pytest.mark.parametrize("name", sorted(path.parent.name for path in SERVICES.glob("*/service.yaml")))
+@pytest.mark.parametrize("name", ALL_SERVICES)
 def test_a_service_is_found_by_the_schema_it_accepts(packages: Packages, name: str) -> None:
     for accepts in packages.services[name].accepts:
         found, by = packages.find_service(schema_uri=accepts.schema, identifier=None, today=TODAY)
@@ -234,10 +235,19 @@ def test_the_dog_tax_has_samples_of_every_kind() -> None:
     assert {len(json.loads((f / "case.json").read_text())["data"]["dogs"]) for f in own} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("name", OWN_SCHEMA)
-def test_a_service_with_a_schema_of_its_own_shows_at_least_three_valid_and_three_invalid_messages(name: str) -> None:
+@pytest.mark.parametrize("name", ALL_SERVICES)
+def test_a_service_shows_at_least_three_valid_and_three_invalid_messages(name: str) -> None:
     assert len([folder for folder in ACCEPTED if service_of(folder) == name]) >= 3
     assert len([folder for folder in REJECTED if service_of(folder) == name]) >= 3
+
+
+@pytest.mark.parametrize("name", ALL_SERVICES)
+def test_a_service_says_both_deadlines_trust_level_and_whom_to_ask(packages: Packages, name: str) -> None:
+    service = packages.services[name]
+    written = yaml.safe_load((service.folder / "service.yaml").read_text(encoding="utf-8"))
+
+    assert None not in (service.transport_within, service.statutory, service.contact)
+    assert {"requires", "law", "keep"} <= written.keys()
 
 
 @over_all
