@@ -40,6 +40,7 @@ reference: setup  ## write the pages of docs/reference/ that come from the code
 	$(BIN)/python scripts/settings-reference > docs/reference/settings.md
 	$(BIN)/python scripts/interface-reference commands > docs/reference/command-line.md
 	$(BIN)/python scripts/interface-reference problems > docs/reference/problem-codes.md
+	$(BIN)/python scripts/interface-reference case > docs/reference/case.md
 
 clean:            ## remove what the others made, .venv included
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
