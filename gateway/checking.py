@@ -16,6 +16,7 @@ from gateway.mapping.remedies import remedy_for
 from gateway.mapping.shapes import CaseModel, FieldsModel, MatterModel, SchemaModel, TemplateModel
 from gateway.packages.proving import AdapterLoader, prove_adapter
 from gateway.packages.recipients import recipients
+from gateway.packages.required import unmapped_requirements
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
 from gateway.packages.schema_names import explain_missing
 from gateway.packages.trials import Fault, Trial
@@ -73,6 +74,7 @@ def check_packages(
     about_cases: dict[tuple[str, str], list[Finding]] = {}
     for service in packages.services.values():
         findings += _missing_schemas(service, checker.registry)
+        findings += unmapped_requirements(service)
         if service.inactive is not None:
             continue
         cases = _Cases(service, checker.registry)

@@ -73,7 +73,7 @@ def no_request_for(kind: str, target: str) -> Dead:
     """The target's file says nothing of this kind: sent as a new one, it would make a second case there."""
     return Dead(
         failure="mapping",
-        code="mapping.no_request_for_kind",
+        code="kind.no_request",
         text=Text(
             f"Das Ziel „{target}“ hat keine Anfrage für Eingänge der Art „{kind}“.",
             f"The target '{target}' has no request for submissions of the kind '{kind}'.",

@@ -183,9 +183,6 @@ CODES: Mapping[str, Text] = {
     "oauth.answer_unreadable": Text(
         "Die Antwort der Anmeldestelle enthält kein Token.", "The token endpoint's answer holds no token."
     ),
-    "mapping.no_request_for_kind": Text(
-        "Für diese Art von Eingang hat das Ziel keine Anfrage.", "The target has no request for this kind."
-    ),
     "order.first_given_up": Text(
         "Der frühere Eingang des Vorgangs wurde verworfen oder zurückgegeben: Das Ziel kennt den Vorgang nicht.",
         "The earlier submission of the matter was discarded or returned: the target does not know the matter.",
@@ -205,6 +202,9 @@ CODES: Mapping[str, Text] = {
     "request.attachment_unknown": Text(
         "Die Anfrage nennt eine Anlage, die der Eingang nicht hat.",
         "The request names an attachment that the submission does not have.",
+    ),
+    "kind.no_request": Text(
+        "Für diese Art von Eingang hat das Ziel keine Anfrage.", "The target has no request for this kind."
     ),
     "requirement.payment": Text(
         "Die Zahlung, die vorausgesetzt ist, ist nicht bestätigt.", "The payment that is required is not confirmed."

@@ -121,7 +121,7 @@ class TestARequestPerKind:
         changed = sent(running, first["caseId"], "year-of-birth-only-xml", kind="change")
         running.ended(changed["submissionId"])
         letter = running.letter(changed["submissionId"], target=TARGET)
-        assert (letter.failure, letter.code) == ("mapping", "mapping.no_request_for_kind")
+        assert (letter.failure, letter.code) == ("mapping", "kind.no_request")
         assert "Art „change“" in letter.text.de
         assert "kind 'change'" in letter.text.en
 

@@ -140,7 +140,7 @@ def test_every_code_that_an_attempt_can_carry_has_words_in_both_languages() -> N
 
 
 def test_every_class_of_failure_has_words_and_a_remedy_or_the_common_one() -> None:
-    assert set(CLASSES) == {*get_args(FailureClass), "clarify"}
+    assert set(CLASSES) == {*get_args(FailureClass), "clarify", "requirement", "order"}
     assert set(REMEDIES) <= set(CLASSES)
 
 
