@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    describing,
     mapping,
     messages,
     operating,
@@ -65,6 +66,7 @@ app.command()(validating.validate)
 app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
+app.command("docs")(describing.docs)
 packages.services.command("new")(scaffolding.new)
 packages.services.command("watch")(saving.watch)
 app.add_typer(packages.services, name="services")

@@ -323,6 +323,14 @@ SCHEMAS: Description = {
     "OAuthError": _object("error", error=_STRING),
 }
 
+SECURITY_SCHEMES: Description = {
+    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+    "certificate": {
+        "type": "mutualTLS",
+        "description": "Ended by a trusted proxy that sets `Client-Cert` (RFC 9440).",
+    },
+}
+
 
 def describe(app: FastAPI) -> Description:
     """The whole document of an application built by `create_app`."""
@@ -334,12 +342,6 @@ def describe(app: FastAPI) -> Description:
             del operation["responses"]["default"]
     document["components"] = {
         "schemas": SCHEMAS,
-        "securitySchemes": {
-            "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-            "certificate": {
-                "type": "mutualTLS",
-                "description": "Ended by a trusted proxy that sets `Client-Cert` (RFC 9440).",
-            },
-        },
+        "securitySchemes": SECURITY_SCHEMES,
     }
     return document
