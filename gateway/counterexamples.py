@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.checking import trial_of
@@ -36,11 +36,12 @@ def look_for_breaking(
     *,
     seconds: float,
     known: Sequence[Finding] = (),
+    strict: bool = False,
     write_to: Path | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Looked:
-    """seconds: for each service. known: what was found already; their rules are not told again. write_to: a folder for
-    the messages, made if need be; None = they are only told of.
+    """seconds: for each service. known: what was found already; their rules are not told again. strict: as errors.
+    write_to: a folder for the messages, made if need be; None = they are only told of.
     """
     told = {(finding.path, finding.line) for finding in known if finding.severity != "info"}
     findings: list[Finding] = []
@@ -59,7 +60,8 @@ def look_for_breaking(
         new = [one for one in done.found if (str(one.place.file), one.place.line) not in told]
         for number, one in enumerate(new, start=1):
             told.add((str(one.place.file), one.place.line))
-            findings.append(_finding(one, checker, _written(one, number, write_to)))
+            finding = _finding(one, checker, _written(one, number, write_to))
+            findings.append(replace(finding, severity="error") if strict else finding)
     return Looked(tuple(findings), tuple(unfinished))
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-import jsonschema_rs
 from xmlschema.names import XSD_ANY_TYPE
 from xmlschema.validators import XsdElement, XsdGroup
 
 from xoev_schemas.examples import value
 from xoev_schemas.fim.examples import NoExample
-from xoev_schemas.json_schema import dereference
+from xoev_schemas.json_schema import compiled_validator, dereference
 from xoev_schemas.standards import without_version
 
 LONGEST = 1000
@@ -205,7 +204,8 @@ class JsonPlace:
 
     @cached_property
     def _validator(self) -> Any:
-        return jsonschema_rs.validator_for(self._node, validate_formats=True)
+        shared = {name: self._schema[name] for name in ("$defs", "definitions") if name in self._schema}
+        return compiled_validator({**shared, **self._node})
 
     @cached_property
     def _text(self) -> str:

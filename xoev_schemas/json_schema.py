@@ -34,7 +34,7 @@ class CompiledJsonSchema:
         self.source = source
         self._names = member_names(schema)
         try:
-            self._validator = _compile(schema)
+            self._validator = compiled_validator(schema)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             raise NotCompiled([(source, str(error))]) from None
 
@@ -117,7 +117,7 @@ def member_names(schema: Any) -> frozenset[str]:
     return frozenset(names)
 
 
-def _compile(schema: Any) -> Any:
+def compiled_validator(schema: Any) -> Any:
     """With the linear-time engine for patterns; with the bounded backtracking one where a pattern needs look-around."""
 
     def build(patterns: Any) -> Any:

@@ -142,33 +142,46 @@ def _as_json(made: _Made) -> Any:
     return members
 
 
-def particle_at(root: Element, place: Steps) -> Particle | None:
-    """What the schema says of a place; None where it has no such place."""
-    found: Particle | None = Particle(1, 1, root)
+@dataclass(frozen=True, slots=True)
+class Position:
+    """An element, and how often it may occur; most None = unbounded."""
+
+    least: int
+    most: int | None
+    element: Element
+
+
+def position_at(root: Element, place: Steps) -> Position | None:
+    """What the schema says of a place; None where it has no such place, or nothing can be made of what is above it."""
+    found = Position(1, 1, root)
     for name in place:
-        part = found.part if found is not None else None
-        content = part.content if part is not None and not isinstance(part, Group) else None
-        found = next((one for one in _elements(content) if one.part.name == name), None) if content else None  # type: ignore[union-attr]
+        try:
+            content = found.element.content
+        except NoExample:
+            return None
+        inside = next((one for one in _elements(content or Group(())) if one.element.name == name), None)
+        if inside is None:
+            return None
+        found = inside
     return found
 
 
-def _elements(group: Group) -> Iterator[Particle]:
+def _elements(group: Group) -> Iterator[Position]:
     for particle in group.particles:
         if isinstance(particle.part, Group):
             yield from _elements(particle.part)
         else:
-            yield particle
+            yield Position(particle.least, particle.most, particle.part)
 
 
 def below(root: Element, place: Steps, depth: int = 5) -> Iterator[Steps]:
     """The places of the leaves below a place, itself if it is one."""
-    particle = particle_at(root, place)
-    if particle is None or isinstance(particle.part, Group):
+    position = position_at(root, place)
+    if position is None:
         return
-    content = particle.part.content
+    content = position.element.content
     if content is None:
         yield place
     elif depth:
         for one in _elements(content):
-            assert not isinstance(one.part, Group)
-            yield from below(root, (*place, one.part.name), depth - 1)
+            yield from below(root, (*place, one.element.name), depth - 1)

@@ -57,7 +57,7 @@ def check(
         looked = None
         if seconds and not has_errors(findings):
             looked = look_for_breaking(
-                packages, checker, load_adapter, seconds=seconds, known=findings, write_to=breaking
+                packages, checker, load_adapter, seconds=seconds, known=findings, strict=strict, write_to=breaking
             )
             findings += looked.findings
     findings += [*misfits(settings, packages), *gaps(settings, packages, strict=strict)]

@@ -8,16 +8,18 @@ from typing import Any
 
 from gateway.mapping.reads import reads
 from gateway.packages.model import Accepts, Service
-from xoev_schemas.contents import Element, Group, JsonPlace, XsdPlace
+from xoev_schemas.contents import Element, JsonPlace, XsdPlace
 from xoev_schemas.documents import Unreadable, XmlDocument, parse
 from xoev_schemas.fim.examples import NoExample
 from xoev_schemas.ladder import Checker
-from xoev_schemas.planned import Edit, Plan, Steps, below, particle_at, planned
+from xoev_schemas.planned import Edit, Plan, Steps, below, planned, position_at
 from xoev_schemas.standards import without_version
 
 _FEW = 40
 """Values that are tried together with everything else: longer lists of codes are tried one by one only."""
+_MOST_VALUES = 300
 _MANY = 50
+"""How often a place is there at most, where its number has no limit or a higher one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +67,12 @@ class Ground:
                     yield (value, *_without(edit, edits))
 
     def _values(self, place: Steps) -> list[str]:
-        particle = particle_at(self.root, place)
-        if particle is None or isinstance(particle.part, Group):
+        position = position_at(self.root, place)
+        if position is None:
             return []
-        element = particle.part
+        element = position.element
         compared = [text for text in self.looked_at[place] if text and element.takes(text)]
-        return list(dict.fromkeys([*compared, *element.extremes()]))
+        return list(dict.fromkeys([*compared, *element.extremes()]))[:_MOST_VALUES]
 
     def _decides(self, place: Steps, count: int) -> bool:
         return bool(self.looked_at[place]) and count <= _FEW
@@ -79,10 +81,10 @@ class Ground:
         """Every place that may stand there several times: twice, and as often as may be."""
         around = dict.fromkeys(place[:end] for place in self.looked_at for end in range(1, len(place) + 1))
         for place in around:
-            particle = particle_at(self.root, place)
-            if particle is not None and (particle.most is None or particle.most > 1):
+            position = position_at(self.root, place)
+            if position is not None and (position.most is None or position.most > 1):
                 yield Edit(place, times=2)
-                yield Edit(place, times=min(particle.most or _MANY, _MANY))
+                yield Edit(place, times=min(position.most or _MANY, _MANY))
 
 
 def _without(edit: Edit, edits: list[Edit]) -> Plan:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jsonschema_rs
 import pytest
@@ -24,7 +23,7 @@ from gateway.services import Packages, Service, applies, map_case, map_request, 
 from xoev_schemas.documents import parse
 from xoev_schemas.fim.examples import NoExample
 from xoev_schemas.findings import has_errors
-from xoev_schemas.planned import Edit, Plan, particle_at
+from xoev_schemas.planned import Edit, Plan, position_at
 from xoev_schemas.registry import Registry
 
 SERVICES = shipped_folder() / "services"
@@ -65,9 +64,9 @@ def edits(ground: Ground) -> st.SearchStrategy[Plan]:
     places = st.sampled_from(list(ground.looked_at))
 
     def edit(place: tuple[str, ...]) -> st.SearchStrategy[Edit]:
-        particle = particle_at(ground.root, place)
-        assert particle is not None
-        element: Any = particle.part
+        position = position_at(ground.root, place)
+        assert position is not None
+        element = position.element
         known = element.extremes()
         texts = st.text(min_size=1, max_size=30) | (st.sampled_from(known) if known else st.nothing())
         taken = st.none() | texts.filter(element.takes)
@@ -138,4 +137,4 @@ def test_whatever_a_published_standard_allows_makes_a_case_or_a_finding(
 @pytest.mark.timeout(1_800)
 @pytest.mark.parametrize(("name", "form"), [*((name, form) for name in OWN for form in FORMS), *PUBLISHED])
 def test_thousands_of_messages_make_a_case_or_a_finding(folder: Path, test_data: Path, name: str, form: str) -> None:
-    hold(own(folder, name) if name in OWN else foreign(folder, test_data, name), name, form, 2_000)
+    hold(own(folder, name) if name in OWN else foreign(folder, test_data, name), name, form, 1_000)

@@ -18,6 +18,7 @@ from checking_support import checker_of
 
 from adapters.registry import load_adapter
 from gateway.checking import check_packages
+from gateway.counterexamples import look_for_breaking
 from gateway.errors import ConfigurationError
 from gateway.packages.fitting import misfits
 from gateway.services import Packages, shipped_folder
@@ -205,6 +206,12 @@ def place(folder: Path, slip: Slip) -> tuple[str, int | None]:
 
 def test_the_packages_as_they_ship_are_told_nothing(copied: Path, registry: Registry) -> None:
     assert findings(copied, registry, DOGS, TREES) == []
+
+
+def test_no_valid_message_breaks_the_packages_as_they_ship(copied: Path, registry: Registry) -> None:
+    packages = Packages.load([copied], registry)
+
+    assert look_for_breaking(packages, checker_of(registry), load_adapter, seconds=5).findings == ()
 
 
 @pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.what)
