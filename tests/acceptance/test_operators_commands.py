@@ -20,8 +20,10 @@ from gateway.attachments.scanning import open_scanner
 from gateway.cli import run
 from gateway.delivery import Dead, Delivery
 from gateway.delivery.breaker import Circuit
+from gateway.delivery.requirements import unmet
 from gateway.delivery.verdicts import dead, expired
-from gateway.store import AttemptStart, Claimed, Store
+from gateway.packages.model import Requires
+from gateway.store import AttemptStart, Claimed, Likeness, Store
 
 SECRET = "geheim-4711"
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "operators-documents.md"
@@ -391,3 +393,68 @@ def names(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from names(inner)
+
+
+# ------------------------------------------------------------------------------------------------------------ matters
+
+
+def test_an_application_is_found_by_a_name_that_was_added_later_however_it_is_typed(desk: Desk) -> None:
+    delivery = desk.delivery()
+    names = ("reference", delivery.delivery_id, "aktenzeichen=STK-2026-17")
+    told = desk.json("case", *names, "--reason", "told by phone")
+    assert told == {
+        "submissionId": delivery.submission_id,
+        "deliveryId": delivery.delivery_id,
+        "references": {"aktenzeichen": "STK-2026-17"},
+    }
+    for typed in ("STK-2026-17", "stk 2026 17", delivery.delivery_id, delivery.submission_id):
+        (found,) = desk.json("case", "find", typed)
+        assert found["submissionId"] == delivery.submission_id
+        assert found["references"] == {"hundesteuer": {"aktenzeichen": "STK-2026-17"}}
+    events = desk.store.view(delivery.submission_id, events=True).events
+    assert {"reason": "told by phone", "references": ["aktenzeichen"]} in [event["details"] for event in events]
+
+
+def test_a_name_is_not_added_without_a_reason_nor_to_one_of_several_deliveries(desk: Desk) -> None:
+    submission = desk.delivery().submission_id
+    words = ("case", "reference", submission, "aktenzeichen=1")
+    code, _, complained = desk.type(*words)
+    assert code == 2
+    assert "a reason is missing" in complained
+    code, _, complained = desk.type(*words, "--reason", "by phone")
+    assert code == 2
+    assert "--target" in complained
+    assert desk.json(*words, "--reason", "by phone", "--target", "hundesteuer")["submissionId"] == submission
+    code, _, _ = desk.type("case", "reference", submission, "aktenzeichen", "--reason", "r", "--target", "hundesteuer")
+    assert code == 2
+
+
+def test_what_is_unknown_is_not_found(desk: Desk) -> None:
+    code, _, complained = desk.type("case", "find", "AZ-0")
+    assert code != 0
+    assert "nothing is known" in complained
+
+
+def test_what_possibly_came_twice_is_listed(desk: Desk) -> None:
+    assert desk.json("case", "twice") == []
+    first, second = desk.delivery(), desk.delivery()
+    for one in (first, second):
+        claim = desk.store.claim(one.delivery_id, "w", 60).result(30)
+        assert isinstance(claim, Claimed)
+        start = AttemptStart("w", "v", "c", "r", False, Likeness(("f" * 64,), one.created_at - timedelta(days=1)))
+        desk.store.start_attempt(claim.delivery, start).result(30)
+    listed = desk.json("case", "twice")
+    both = {first.submission_id, second.submission_id}
+    assert all({pair["submissionId"], pair["otherId"]} == both for pair in listed)
+    assert {pair["why"] for pair in listed} == {"person", "content", "reference"}
+    shown = desk.json("case", "show", first.submission_id)[0]["possiblyTwice"]
+    assert {"submissionId": second.submission_id, "why": "person"} in shown
+
+
+def test_a_dead_letter_below_a_requirement_is_let_pass_and_that_is_recorded(desk: Desk) -> None:
+    missing = unmet(Requires(trust_level="high"), {})
+    assert missing is not None
+    delivery = desk.dies(missing)
+    done = desk.json("dead", "redrive", delivery, "--let-pass", "--reason", "passport shown", "--yes")
+    assert done["redriven"] == 1
+    assert desk.store.delivery(delivery).waived
