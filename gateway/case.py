@@ -1,8 +1,8 @@
 """The normalised case: one JSON form for all services, described by `case.schema.json` beside this file.
 
 A mapping makes the parts that depend on the service (`applicants`, `parties`, `data` …); the envelope (who, when, which
-standard, which attachments, what the metadata say of payment, reply channel and consent) is filled by the gateway here, so
-that no mapping can falsify what the channel vouches for.
+standard, which attachments, what the metadata say of payment, reply channel and consent) is filled by the gateway here,
+so that no mapping can falsify what the channel vouches for.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _JOINED = frozenset({"payment", "consent"})
 
 def _told_by_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """What a sender says beside the message (FIT-Connect metadata 1.0 and 2.1). Authentication is not among it: an
-    identification report is a signed document of its own, and believing it unverified would be worse than not reading it.
+    identification report is a signed document of its own; believing it unverified is worse than not reading it.
     """
     told = {
         "payment": _payment(metadata.get("paymentInformation", {})),

@@ -99,8 +99,8 @@ For `service.yaml`; strike out what is decided.
       applicant mends it. `clarify`: accepted, a person decides (Klärfall). Where a time limit runs, nobody may lose it
       because of a form (§ 24 Abs. 3 VwVfG, § 20 Abs. 3 SGB X).
 - [ ] **`requires`**: which level of trust (Vertrauensniveau) must the sign-in have, and does payment come first?
-- [ ] **`law`**: administrative procedure (`vwvfg`), tax (`ao`), social (`sgb`) or election law (`wahlrecht`); which secrecy (Steuergeheimnis,
-      Sozialgeheimnis)?
+- [ ] **`law`**: administrative procedure (`vwvfg`), tax (`ao`), social (`sgb`) or election law (`wahlrecht`);
+      which secrecy (Steuergeheimnis, Sozialgeheimnis)?
 - [ ] **`transport_within`, `statutory`**: how soon must it be there (our promise), and how long may the decision take
       (Bearbeitungsfrist, Genehmigungsfiktion)? From receipt or from when it is complete?
 - [ ] **`keep`**: how long does content stay here after delivery (Löschfrist)? The department's own records are
