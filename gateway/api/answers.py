@@ -37,7 +37,11 @@ def accepted_document(accepted: Accepted, *, duplicate_of: str | None) -> dict[s
 
 
 def status_document(view: SubmissionView) -> dict[str, Any]:
-    """What became of a submission; no content. behind: the earlier submission that a delivery waits for."""
+    """What became of a submission; no content. behind: the earlier submission that a delivery waits for.
+
+    possiblyTwice: only what came from the same sender; of others' submissions nobody learns here.
+    """
+    own = [one for one in view.possibly_twice if one.client == view.client]
     return {
         "submissionId": view.submission_id,
         "caseId": view.case_id,
@@ -57,7 +61,7 @@ def status_document(view: SubmissionView) -> dict[str, Any]:
             for delivery in view.deliveries
         ],
         "replies": [],
-        **({"possiblyTwice": [twin_document(one) for one in view.possibly_twice]} if view.possibly_twice else {}),
+        **({"possiblyTwice": [twin_document(one) for one in own]} if own else {}),
     }
 
 

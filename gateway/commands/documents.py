@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.api.answers import status_document
+from gateway.api.answers import status_document, twin_document
 from gateway.case import rfc3339
 from gateway.delivery import Delivery, DeliveryState
 from gateway.delivery.breaker import Circuit
@@ -104,6 +104,7 @@ def submission_document(view: SubmissionView) -> dict[str, Any]:
         "department": view.department,
         "kind": view.kind,
         "senderReference": view.sender_reference,
+        "possiblyTwice": [twin_document(one) for one in view.possibly_twice],
         "standard": view.standard,
         "message": view.message,
         "test": view.test,

@@ -40,6 +40,7 @@ _BY_PERSON = _others(
     t.submission.join(t.likeness, t.likeness.c.submission_id == _S.submission_id),
 )
 _OWN = select(_S.digest, _S.sender_folded, _S.case_id, _S.service, _S.client).where(_S.submission_id == bindparam("id"))
+_CLIENT = select(_S.client).where(_S.submission_id == bindparam("id"))
 _KNOWN = select(t.likeness.c.value).where(t.likeness.c.submission_id == bindparam("id"))
 _TOLD = (
     select(t.possibly_twice.c.other_id, t.possibly_twice.c.why)
@@ -110,10 +111,8 @@ def noted(session: Session, submission_id: str) -> list[Twin]:
 
 def twins_told(session: Session, submission_id: str) -> tuple[Twin, ...]:
     """Those that were noted, at this submission or at the other one."""
-    rows = session.rows(_BOTH_WAYS, {"id": submission_id})
-    return tuple(
-        sorted((Twin(row.submission_id, row.why) for row in rows), key=lambda one: (one.submission_id, one.why))
-    )
+    found = {(row.submission_id, row.why) for row in session.rows(_BOTH_WAYS, {"id": submission_id})}
+    return tuple(Twin(other, why, session.scalar(_CLIENT, {"id": other})) for other, why in sorted(found))
 
 
 def pairs(session: Session, limit: int) -> list[Pair]:

@@ -109,10 +109,13 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """Another submission that may be the same application. why: `person`, `content` or `reference`."""
+    """Another submission that may be the same application. why: `person`, `content` or `reference`. client: who handed
+    it in, in a `SubmissionView`.
+    """
 
     submission_id: str
     why: str
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
