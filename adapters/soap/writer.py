@@ -15,6 +15,7 @@ from lxml import etree
 from zeep.xsd.elements import All, Attribute, Element
 from zeep.xsd.elements import Sequence as InSequence
 from zeep.xsd.types import AnySimpleType, ComplexType
+from zeep.xsd.types.builtins import Boolean
 
 Write = Callable[[etree._Element, Any], None]
 """Puts a value below (or, of a simple type, into) an element. Raises NotPlain when it has written only a part."""
@@ -48,8 +49,29 @@ def _found(made: Mapping[int, Write | None], name: int) -> Write:
     return write
 
 
+class NotABoolean(ValueError):
+    """zeep would write `true` for any text; what was meant, nobody knows."""
+
+
+def _text_of(kind: Any) -> Callable[[Any], str]:
+    """How a simple type writes a value."""
+    as_xml: Callable[[Any], str] = kind.xmlvalue
+    if not isinstance(kind, Boolean):
+        return as_xml
+
+    def strictly(value: Any) -> str:
+        if value not in _TRUTHS:
+            raise NotABoolean("a text that is no boolean stands where the type wants one")
+        return as_xml(value)
+
+    return strictly
+
+
+_TRUTHS = (True, False, "true", "false", "1", "0")
+
+
 def _simple(kind: Any) -> Write:
-    as_xml = kind.xmlvalue
+    as_xml = _text_of(kind)
 
     def write(element: etree._Element, value: Any) -> None:
         if value is None or isinstance(value, Mapping | list | tuple):
@@ -90,7 +112,7 @@ def _attribute(attribute: Any) -> Write:
     if type(attribute) is not Attribute or not isinstance(attribute.type, AnySimpleType):
         raise NotPlain
     name, required = attribute.qname.text, attribute.required
-    as_xml: Callable[[Any], str] = attribute.type.xmlvalue
+    as_xml = _text_of(attribute.type)
 
     def put(element: etree._Element, value: Any) -> None:
         if value is not None:

@@ -21,7 +21,7 @@ from zeep.wsdl.bindings.soap import SoapBinding
 from adapters.base import FieldSpec
 from adapters.soap.envelope import SOAP11, SOAP12
 from adapters.soap.schemas import XS, Types, WsdlUnusable, encoded_operations, inline_schemas, local_path
-from adapters.soap.writer import NotPlain, Write, writer_of
+from adapters.soap.writer import NotABoolean, NotPlain, Write, writer_of
 
 __all__ = ["Operation", "Wsdl", "WsdlUnusable"]
 
@@ -152,7 +152,7 @@ class Wsdl:
         return envelope
 
     def _plain(self, operation: Operation, values: Mapping[str, Any]) -> etree._Element | None:
-        """The envelope as zeep would build it, or None: see `adapters.soap.writer`."""
+        """The envelope as zeep would build it, or None: see `adapters.soap.writer`. Raises NotABoolean."""
         if operation.rpc or operation.request is None:
             return None
         key = (operation.binding, operation.name)
@@ -167,6 +167,8 @@ class Wsdl:
             envelope = etree.Element(f"{{{namespace}}}Envelope", nsmap={"soap-env": namespace})
             etree.SubElement(envelope, f"{{{namespace}}}Body")
             write(etree.SubElement(envelope[0], operation.request), values)
+        except NotABoolean:
+            raise
         except (NotPlain, TypeError, ValueError):
             return None
         return envelope

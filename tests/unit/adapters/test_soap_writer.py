@@ -14,7 +14,8 @@ from zeep.xsd.elements import All, Attribute, Element
 from zeep.xsd.elements import Sequence as InSequence
 from zeep.xsd.types import AnySimpleType, ComplexType
 
-from adapters.soap.writer import NotPlain, writer_of
+from adapters.soap.schemas import XS
+from adapters.soap.writer import NotABoolean, NotPlain, writer_of
 from adapters.soap.wsdl import Operation, Wsdl
 from gateway.services import shipped_folder
 
@@ -128,3 +129,15 @@ def test_what_is_not_plain_is_left_to_zeep() -> None:
 
     with pytest.raises(ValueError, match="unknown"):
         wsdl.message(operation, body)
+
+
+def test_a_text_that_is_no_boolean_is_not_taken_for_true() -> None:
+    """zeep writes `true` for every text that is not empty."""
+    kind = load(SHIPPED[0]).document.types.get_type(f"{XS}boolean")
+    element = etree.Element("e")
+
+    writer_of(kind)(element, "0")
+    with pytest.raises(NotABoolean):
+        writer_of(kind)(element, "vielleicht")
+
+    assert element.text == "false"
