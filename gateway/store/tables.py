@@ -124,8 +124,8 @@ submission = Table(
     Column("sender_folded", String()),
     UniqueConstraint("channel", "client", "inbox_key"),
     Index(None, "case_id"),
-    Index(None, "digest"),
-    Index(None, "sender_folded"),
+    Index(None, "digest", "submission_id"),
+    Index(None, "sender_folded", "submission_id"),
     Index(
         "ix_submission_keep_until",
         "keep_until",
@@ -258,7 +258,7 @@ likeness = Table(
     Column("submission_id", _ID, ForeignKey("submission.submission_id"), nullable=False),
     Column("value", _HASH, nullable=False),
     PrimaryKeyConstraint("submission_id", "value"),
-    Index(None, "value"),
+    Index(None, "value", "submission_id"),
     **_ONE_TREE,
 )
 

@@ -22,7 +22,9 @@ def upgrade() -> None:
     op.create_index("ix_reference_folded", "reference", ["folded"])
     for column in ("sender_reference", "sender_folded"):
         op.add_column("submission", sa.Column(column, sa.String(), nullable=True))
-    op.create_index("ix_submission_sender_folded", "submission", ["sender_folded"])
+    op.create_index("ix_submission_sender_folded_submission_id", "submission", ["sender_folded", "submission_id"])
+    op.drop_index("ix_submission_digest", "submission")
+    op.create_index("ix_submission_digest_submission_id", "submission", ["digest", "submission_id"])
     op.create_table(
         "likeness",
         sa.Column("submission_id", sa.String(), sa.ForeignKey("submission.submission_id"), nullable=False),
@@ -30,7 +32,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("submission_id", "value"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_likeness_value", "likeness", ["value"])
+    op.create_index("ix_likeness_value_submission_id", "likeness", ["value", "submission_id"])
     op.create_table(
         "possibly_twice",
         sa.Column("submission_id", sa.String(), sa.ForeignKey("submission.submission_id"), nullable=False),
