@@ -50,6 +50,7 @@ _FORGOTTEN = (
 _UNFINISHED = _WITH_TRACE.where(_NOWHERE, or_(_PENDING, _HELD))
 _SWEPT = update(t.delivery).where(t.delivery.c.delivery_id == bindparam("id")).values(swept_at=bindparam("now"))
 _EXPIRE = update(t.delivery).where(_HELD).values(claimed_until=bindparam("now"))
+_END_LEASES = delete(t.lease)
 _LEASE = select(t.lease).where(t.lease.c.name == bindparam("lease_name")).with_for_update()
 _TAKE_LEASE = (
     update(t.lease)
@@ -115,7 +116,10 @@ def _put_back(tx: Transaction, rows: Sequence[Any], now: datetime) -> None:
 
 
 def expire_claims(tx: Transaction) -> int:
-    """Every claim is over now. For the start of an installation that is one process: whoever held them is gone."""
+    """Every claim and every lease is over now. For the start of an installation that is one process: whoever held them
+    is gone.
+    """
+    tx.execute(_END_LEASES)
     return tx.execute(_EXPIRE, {"now": tx.now})
 
 

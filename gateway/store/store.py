@@ -312,7 +312,7 @@ class Store:
         return self._writer.submit("", outbox.rebuild)
 
     def expire_claims(self) -> Future[int]:
-        """End every claim: for the start of an installation that is a single process. How many."""
+        """End every claim and lease: for the start of an installation that is a single process. How many claims."""
         return self._writer.submit("", outbox.expire_claims)
 
     def acquire_lease(self, name: str, holder: str, seconds: float) -> Future[bool]:

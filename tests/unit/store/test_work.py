@@ -149,6 +149,14 @@ def test_after_a_restart_of_a_single_process_every_claim_is_over(world: World) -
     assert isinstance(world.store.claim(delivery.delivery_id, "w", 60).result(30), Claimed)
 
 
+def test_after_a_restart_of_a_single_process_nobody_waits_for_the_lease_of_the_one_that_died(world: World) -> None:
+    assert world.store.acquire_lease("relay", "who died", 15).result(30)
+
+    world.store.expire_claims().result(30)
+
+    assert world.store.acquire_lease("relay", "who started", 15).result(30)
+
+
 def test_postponing_takes_no_claim_and_comes_back_when_due(world: World) -> None:
     delivery = world.delivery()
     until = world.clock() + timedelta(hours=8)
