@@ -228,6 +228,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         prepared.request_digest,
         delivery.possible_repeat,
         prepared.likeness if delivery.attempts_total == 0 else None,
+        prepared.twins,
     )
     number = gateway.store.start_attempt(delivery, start).result()
     delivery = replace(delivery, attempts=delivery.attempts + 1)

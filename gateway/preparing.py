@@ -54,6 +54,7 @@ class Prepared:
     case_digest: str
     request_digest: str
     likeness: Likeness
+    twins: Sequence[Twin]
 
 
 def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
@@ -84,7 +85,11 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
         submission.received_at,
         timedelta(days=gateway.settings.possibly_twice_days),
     )
-    value = with_twins(gateway, delivery, made.value, likeness)
+    matters = gateway.store.matters
+    others = (
+        matters.sent_twins(delivery) if delivery.attempts_total else matters.twins(delivery.submission_id, likeness)
+    )
+    value = marked(made.value, others)
     body = map_request(target, service.name, value)
     if body.value is None:
         return unmappable(body.findings)
@@ -100,14 +105,7 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
         traceparent=submission.traceparent,
         attachments=_attachments(gateway, submission, body.attachment_ids),
     )
-    return Prepared(request, service.version, digest(value), digest(body.value), likeness)
-
-
-def with_twins(gateway: Gateway, delivery: Delivery, value: dict[str, Any], likeness: Likeness) -> dict[str, Any]:
-    """The case with what may be the same application; from the second attempt on as it was noted with the first."""
-    matters, submission_id = gateway.store.matters, delivery.submission_id
-    noted = matters.noted_twins(submission_id) if delivery.attempts_total else matters.twins(submission_id, likeness)
-    return marked(value, noted)
+    return Prepared(request, service.version, digest(value), digest(body.value), likeness, others)
 
 
 def marked(value: dict[str, Any], twins: Sequence[Twin]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ key. It is written with the first attempt, because only there the case exists.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, union_all
@@ -17,6 +19,8 @@ from gateway.store.changes import Change
 from gateway.store.records import Likeness, Pair, Twin
 from gateway.store.session import Session
 
+IN_THE_CASE = "possiblyTwice"
+"""Detail of `attempt.started`: the others that this delivery's case names."""
 _LIMIT = 20
 """Others that are named for one submission; more would help nobody."""
 
@@ -62,6 +66,16 @@ _LIST = (
     .order_by(_P.noted_at.desc(), _P.submission_id, _P.other_id, _P.why)
     .limit(bindparam("limit"))
 )
+_FIRST_ATTEMPT = (
+    select(t.event.c.details)
+    .where(
+        t.event.c.submission_id == bindparam("id"),
+        t.event.c.delivery_id == bindparam("delivery_is"),
+        t.event.c.kind == "attempt.started",
+    )
+    .order_by(t.event.c.number)
+    .limit(1)
+)
 _FORGET = delete(t.likeness).where(t.likeness.c.submission_id == bindparam("id"))
 _INSERT_LIKENESS = insert(t.likeness)
 _INSERT_TWICE = insert(t.possibly_twice)
@@ -104,8 +118,19 @@ def note(change: Change, likeness: Likeness) -> None:
         for one in fresh
     ]
     change.tx.execute_many(_INSERT_TWICE, rows)
-    others = [{"submissionId": one.submission_id, "why": one.why} for one in fresh]
-    change.note("submission.possibly_twice", details={"others": others})
+    change.note("submission.possibly_twice", details={"others": as_details(fresh)})
+
+
+def as_details(found: Sequence[Twin]) -> list[dict[str, str]]:
+    """As they stand in an event, and in a case."""
+    return [{"submissionId": one.submission_id, "why": one.why} for one in found]
+
+
+def sent_before(session: Session, submission_id: str, delivery_id: str) -> list[Twin]:
+    """Those that the case of this delivery's first attempt named, in its order."""
+    details = session.scalar(_FIRST_ATTEMPT, {"id": submission_id, "delivery_is": delivery_id})
+    told = json.loads(details or "{}").get(IN_THE_CASE, [])
+    return [Twin(one["submissionId"], one["why"]) for one in told]
 
 
 def noted(session: Session, submission_id: str) -> list[Twin]:

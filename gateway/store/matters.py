@@ -47,6 +47,11 @@ class Matters:
         with self._read() as session:
             return likeness.twins(session, submission_id, likeness_)
 
+    def sent_twins(self, delivery: Delivery) -> list[Twin]:
+        """Those that the case named with the first attempt of this delivery: every further one sends the same."""
+        with self._read() as session:
+            return likeness.sent_before(session, delivery.submission_id, delivery.delivery_id)
+
     def noted_twins(self, submission_id: str) -> list[Twin]:
         """Those that were noted at this submission: they stay the same from its first attempt on."""
         with self._read() as session:

@@ -134,7 +134,7 @@ class Pair:
 class AttemptStart:
     """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON.
 
-    likeness: what the submission is compared by; None = it is not.
+    likeness: what the submission is compared by; None = it is not. twins: those that the case names.
     """
 
     worker: str
@@ -143,6 +143,7 @@ class AttemptStart:
     request_digest: str
     possible_repeat: bool
     likeness: Likeness | None = None
+    twins: Sequence[Twin] = ()
 
 
 @dataclass(frozen=True, slots=True)

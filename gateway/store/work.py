@@ -160,12 +160,14 @@ def start_attempt(tx: Transaction, delivery: Delivery, start: AttemptStart) -> i
         )
         if start.likeness is not None:
             likeness.note(change, start.likeness)
-        change.note(
-            "attempt.started",
-            delivery_id=delivery.delivery_id,
-            actor=start.worker,
-            details={"attempt": number, "package": start.package_version, "possibleRepeat": start.possible_repeat},
-        )
+        details: dict[str, Any] = {
+            "attempt": number,
+            "package": start.package_version,
+            "possibleRepeat": start.possible_repeat,
+        }
+        if start.twins:
+            details[likeness.IN_THE_CASE] = likeness.as_details(start.twins)
+        change.note("attempt.started", delivery_id=delivery.delivery_id, actor=start.worker, details=details)
         return number
 
 
