@@ -27,9 +27,18 @@ SECONDS = 90.0
 
 
 class Installation:
-    """Settings in a file, processes by role. overrides: settings beside the servers' addresses."""
+    """Settings in a file, processes by role. overrides: settings beside the servers' addresses. program: what runs."""
 
-    def __init__(self, folder: Path, *, database_url: str, broker_url: str, overrides: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        database_url: str,
+        broker_url: str,
+        overrides: Mapping[str, Any],
+        program: Sequence[str] = ("-m", "gateway"),
+    ) -> None:
+        self._program = program
         self.home = folder / "home"
         self.home.mkdir(parents=True)
         self._file = folder / "gateway.yaml"
@@ -68,7 +77,7 @@ class Installation:
     def start(self, *roles: str, options: Sequence[str] = ()) -> None:
         """One process per role (`run` is all of them in one); returns when the API answers, if it is among them."""
         for role in roles:
-            command = [sys.executable, "-m", "gateway", role, "--config", str(self._file), *options]
+            command = [sys.executable, *self._program, role, "--config", str(self._file), *options]
             self._processes[role] = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=dict(os.environ))
         if {"serve", "run"} & set(roles):
             self.wait_until(self._serves, "the API to answer")
