@@ -14,6 +14,8 @@ import typer
 
 from gateway.commands import (
     describing,
+    keeping,
+    keys,
     mapping,
     messages,
     operating,
@@ -38,7 +40,6 @@ app = typer.Typer(
     epilog="Try it: gateway demo. Exit codes: 0 done or valid, 1 the answer is no, 2 wrong usage or could not do it.",
 )
 database = typer.Typer(no_args_is_help=True, help="The database.")
-keys = typer.Typer(no_args_is_help=True, help="The keys that content is encrypted with, and clients' secrets.")
 
 
 def _version(wanted: bool) -> None:
@@ -80,9 +81,9 @@ app.add_typer(watching.case, name="case")
 app.command()(running.token)
 database.command("upgrade")(running.db_upgrade)
 app.add_typer(database, name="db")
-keys.command("create")(running.keys_create)
-keys.command("secret")(running.keys_secret)
-app.add_typer(keys, name="keys")
+app.add_typer(keys.keys, name="keys")
+app.command()(keeping.erase)
+app.add_typer(keeping.hold, name="hold")
 
 
 def main() -> None:

@@ -47,6 +47,17 @@ def _scanner(text: str) -> str:
     return text
 
 
+def _key_service(text: str) -> str:
+    parts = urlsplit(text)
+    _ = parts.port  # raises ValueError with the reason
+    there = parts.scheme in ("https", "http") and parts.hostname and parts.path.strip("/").count("/") >= 1
+    if text and (not there or parts.query or parts.fragment or parts.username):
+        raise ValueError("is no key service; write https://HOST:PORT/MOUNT/KEY, or nothing for key files")
+    if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ValueError("is not encrypted: a key service on another machine needs https://")
+    return text
+
+
 class Issuer(BaseModel):
     """Who may issue bearer tokens. jwks: a URL, or a file path; `local` = the installation's own small issuer."""
 
@@ -141,6 +152,12 @@ class Settings(BaseSettings):
     """
     scanner_seconds: float = 60.0
     """Longest time for one attachment; after it the submission is held and its attachments are scanned later."""
+    key_service: Annotated[str, AfterValidator(_key_service)] = ""
+    """Where the wrapping keys are: empty = in files in `home`/keys; `https://HOST:PORT/MOUNT/KEY` = in a key service
+    with Vault's transit interface. Choose before the first submission arrives.
+    """
+    key_service_token_file: Path | None = None
+    """The file that holds the token for the key service; it may change while the gateway runs."""
     limits: Limits = Field(default_factory=Limits)
     """Bounds on what a sender may cost; see below."""
     lease_seconds: float = 120.0

@@ -26,6 +26,8 @@ from gateway.packages.proving import prove_adapter
 from gateway.services import Packages, Target, shipped_folder
 from gateway.settings import Settings
 from gateway.store import KeyRing, Store
+from gateway.store.key_files import open_fingerprints
+from gateway.store.vault import VaultKeys
 from gateway.submission import Kind
 from queues import open_broker
 from queues.base import Broker
@@ -88,7 +90,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
     with contextlib.ExitStack() as stack:
         store = Store.open(
             settings.effective_database_url,
-            keys=KeyRing.load(settings.home / "keys", create=settings.stage != "production"),
+            keys=open_keys(settings, create=settings.stage != "production"),
             clock=clock,
             create=settings.embedded,
             announces=settings.announces,
@@ -122,6 +124,26 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             clock=clock or utc_now,
             probe_after=timedelta(seconds=settings.probe_after_seconds),
         )
+
+
+def open_keys(settings: Settings, *, create: bool) -> KeyRing:
+    """The wrapping keys, from files or from the key service. create: make what is missing on this machine.
+
+    Raises ConfigurationError; KeyServiceUnavailable when the service does not answer.
+    """
+    folder = settings.home / "keys"
+    if not settings.key_service:
+        return KeyRing.load(folder, create=create)
+    if settings.key_service_token_file is None:
+        de = "Zum Schlüsseldienst fehlt die Datei mit dem Zugangstoken."
+        en = "The key service needs the file with its token."
+        remedy = Text("Geben Sie key_service_token_file an.", "Give key_service_token_file.")
+        raise ConfigurationError(
+            [Finding("config.key_service", "error", "service", Text(de, en), path="key_service", remedy=remedy)]
+        )
+    service = VaultKeys(settings.key_service, settings.key_service_token_file)
+    service.versions()
+    return KeyRing.of(service, open_fingerprints(folder, create=create))
 
 
 def open_examiner(settings: Settings, clock: Callable[[], datetime], metrics: Metrics) -> Examiner:

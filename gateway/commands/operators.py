@@ -17,8 +17,8 @@ from gateway.commands.output import say
 from gateway.errors import GatewayError
 from gateway.mapping.problems import nearest
 from gateway.settings import Settings
-from gateway.store import KeyRing, Store
-from gateway.wiring import utc_now
+from gateway.store import Store
+from gateway.wiring import open_keys, utc_now
 from xoev_schemas.findings import Text
 
 _Found = TypeVar("_Found")
@@ -36,7 +36,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
     """The installation's database; its keys and tables must be there. Raises GatewayError."""
     if not settings.database_url and not (settings.home / "gateway.db").exists():
         raise no_installation(settings)
-    keys = KeyRing.load(settings.home / "keys", create=False)
+    keys = open_keys(settings, create=False)
     store = Store.open(settings.effective_database_url, keys=keys, clock=utc_now, announces=settings.announces)
     try:
         yield store

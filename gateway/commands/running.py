@@ -83,20 +83,6 @@ def db_upgrade(config: Config = None) -> None:
     say("The database is up to date.")
 
 
-def keys_create(config: Config = None) -> None:
-    """Make the key for content of a new installation. Never replaces one: what it wrapped could not be read again."""
-    from gateway.store.keys import create_key
-
-    folder = settings_for(config).home / "keys"
-    if any(folder.glob("content-*.key")):
-        raise GatewayError(f"there is a key already in {folder}; nothing was changed", code="key_exists")
-    try:
-        path = create_key(folder, 1)
-    except OSError as error:
-        raise GatewayError(f"the key cannot be written to {folder}: {error.strerror}", code="file") from None
-    say(f"{path} was made. Back it up, and not beside the database: without it no stored content can be read.")
-
-
 def keys_secret(
     read: Annotated[
         bool, typer.Option("--stdin", help="Read the secret from standard input instead of making one.")

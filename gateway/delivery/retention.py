@@ -27,4 +27,7 @@ def keep_and_erase(gateway: Gateway) -> int:
             continue
         period = service.keep.discarded if ended.given_up else service.keep.delivered
         gateway.store.set_keep_until(ended.submission_id, period.after(ended.ended_at)).result()
-    return gateway.store.erase_due(gateway.clock()).result()
+    erased = gateway.store.erase_due(gateway.clock()).result()
+    if erased:
+        gateway.store.holds.scrub()
+    return erased

@@ -22,6 +22,7 @@ from xoev_schemas.findings import Finding, Text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 10_000
+TRUNCATE_MILLISECONDS = 200
 READERS = 20
 """Reading connections that are kept: as many as usually read at a time (16 workers and the interface). A new one costs
 more than what it reads.
@@ -104,6 +105,26 @@ def database_now(connection: Connection) -> datetime:
         now: datetime = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
         return now.astimezone(UTC)
     return datetime.now(UTC)
+
+
+def truncate_log(engine: Engine) -> bool:
+    """Bring SQLite's log into the database file and empty it: its old frames hold what was deleted since. False: a
+    reader still needs them. Nothing to do elsewhere.
+    """
+    if engine.dialect.name != "sqlite":
+        return True
+    connection = engine.raw_connection()
+    cursor = connection.cursor()
+    try:
+        # Acceptance waits meanwhile: rather later than long.
+        cursor.execute(f"PRAGMA busy_timeout = {TRUNCATE_MILLISECONDS}")
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+    except engine.dialect.loaded_dbapi.OperationalError:
+        raise StoreUnavailable("the database's log file cannot be emptied; it is tried again") from None
+    finally:
+        connection.close()
+    return not busy
 
 
 def clock_of(clock: Callable[[], datetime] | None) -> Callable[[Connection], datetime]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import bindparam, delete, exists, or_, select, text, update
+from sqlalchemy import bindparam, delete, exists, func, null, or_, select, text, update
 
 from gateway.delivery import OPEN
 from gateway.errors import Conflict, NotFound
@@ -21,6 +22,8 @@ RESERVED_PAGES = 4096
 PAGES_AT_ONCE = 2048
 ORPHAN_AGE = timedelta(hours=1)
 """Longer than any sender may take for one submission."""
+ERASED = "content.erased"
+"""Kind of the event that is the certificate of an erasure."""
 _ERASE_LIMIT = 100
 
 _OF_CONTENT = [
@@ -33,9 +36,11 @@ _ORPHANS = select(t.content_key.c.submission_id).where(
 _UNCLAIMED = select(t.content_key.c.submission_id).where(
     t.content_key.c.submission_id == bindparam("id"), t.content_key.c.claimed.is_(False)
 )
+_HOLD = select(t.legal_hold.c.reason).where(t.legal_hold.c.submission_id == bindparam("id"))
 _OVER = (
     select(t.submission.c.submission_id)
     .where(t.submission.c.keep_until < bindparam("now"), t.submission.c.erased_at.is_(None))
+    .where(~exists().where(t.legal_hold.c.submission_id == t.submission.c.submission_id))
     .order_by(t.submission.c.keep_until)
     .limit(_ERASE_LIMIT)
 )
@@ -58,6 +63,21 @@ _BLANK_DIGESTS = (
     )
     .values(case_digest="", request_digest="")
 )
+# Class, code and place stay: they tell what went wrong. The sentences may name masked values of the application.
+_BLANK_LETTERS = (
+    update(t.dead_letter)
+    .where(t.dead_letter.c.submission_id == bindparam("id"))
+    .values(
+        text_de="Die Einzelheiten sind mit dem Inhalt gelöscht.",
+        text_en="The details were erased with the content.",
+        remedy_de="",
+        remedy_en="",
+        broker=null(),
+    )
+)
+_CONTENT_SIZE = select(
+    func.count().label("parts"), func.coalesce(func.sum(t.content_part.c.size), 0).label("size")
+).where(t.content_part.c.submission_id == bindparam("id"))
 _SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id"))
 _EVENTS = select(t.event).where(t.event.c.submission_id == bindparam("id")).order_by(t.event.c.number)
 _DELIVERIES = select(t.delivery.c.delivery_id, t.delivery.c.state).where(t.delivery.c.submission_id == bindparam("id"))
@@ -81,22 +101,32 @@ def set_keep_until(tx: Transaction, submission_id: str, until: datetime) -> None
 
 
 def erase(tx: Transaction, submission_id: str, actor: str, reason: str) -> bool:
-    """Delete content and key; the record stays, with the event. False: it was erased before.
+    """Delete content and key; the record stays, with the event that certifies it. False: it was erased before.
 
     The key goes too, so that nothing that is left of the chunks can be read. Digests that could confirm a guess of the
-    content are emptied. Raises Conflict while the submission is open.
+    content are emptied, and what dead letters quote. Raises Conflict while the submission is open or under a hold.
     """
     with changing(tx, submission_id) as change:
-        if change.state not in FINAL:
-            raise Conflict("content is kept as long as a submission is open")
         if change.submission["erased_at"] is not None:
             return False
+        if change.state not in FINAL:
+            raise Conflict("content is kept as long as a submission is open: discard or return it first")
+        if tx.row(_HOLD, {"id": submission_id}) is not None:
+            raise Conflict("content is kept as long as a submission is under a legal hold")
+        size = content_size(tx, submission_id)
         _delete_content(tx, submission_id)
         tx.execute(_BLANK_DIGESTS, {"id": submission_id})
+        tx.execute(_BLANK_LETTERS, {"id": submission_id})
         likeness.forget(change)
         change.set_submission(erased_at=tx.now, digest="")
-        change.note("content.erased", actor=actor, details={"reason": reason})
+        change.note(ERASED, actor=actor, details={"reason": reason, "parts": size[0], "bytes": size[1]})
         return True
+
+
+def content_size(session: Session, submission_id: str) -> tuple[int, int]:
+    """Parts that are kept of a submission, and their bytes."""
+    row: Any = session.row(_CONTENT_SIZE, {"id": submission_id})
+    return row.parts, int(row.size)
 
 
 def erase_due(tx: Transaction, now: datetime) -> int:

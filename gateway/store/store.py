@@ -38,6 +38,7 @@ from gateway.store import (
     work,
 )
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
+from gateway.store.holds import Holds
 from gateway.store.keys import KeyRing
 from gateway.store.matters import Matters
 from gateway.store.records import (
@@ -59,6 +60,7 @@ from gateway.store.records import (
     Standing,
     SubmissionView,
 )
+from gateway.store.rotation import KeyKeeping
 from gateway.store.session import DatabaseError, Session
 from gateway.store.writer import Transaction, Writer
 from gateway.submission import Checked, Submission, SubmissionState
@@ -95,7 +97,7 @@ class Store:
 
     outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
     (and clears it before it reads), instead of looking again after a while. matters: what submissions of one case id
-    have to do with each other.
+    have to do with each other. holds: legal holds and erasure. keys: which wrapping keys are in use.
     """
 
     def __init__(
@@ -116,6 +118,8 @@ class Store:
         )
         self._backlog = (-_BACKLOG_SECONDS, 0)
         self.matters = Matters(self._read, self._writer, keys)
+        self.holds = Holds(self._read, self._writer, writing)
+        self.keys = KeyKeeping(self._read, self._writer, keys)
 
     @classmethod
     def open(

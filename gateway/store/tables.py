@@ -367,6 +367,17 @@ quarantine = Table(
     Column("seen_at", Instant, nullable=False),
 )
 
+# Submissions whose content is kept until a person says otherwise, whatever their retention.
+legal_hold = Table(
+    "legal_hold",
+    metadata,
+    Column("submission_id", _ID, ForeignKey("submission.submission_id"), primary_key=True),
+    Column("since", Instant, nullable=False),
+    Column("actor", _NAME, nullable=False),
+    Column("reason", Text, nullable=False),
+    **_ONE_TREE,
+)
+
 lease = Table(
     "lease",
     metadata,

@@ -21,7 +21,8 @@ from gateway.errors import ConfigurationError, NotFound, StoreUnavailable
 from gateway.store.content import CHUNK_BYTES, ChunkCipher, ContentWriter, SealedContent, decrypt_part
 from gateway.store.database import database_url
 from gateway.store.keeping import PAGES_AT_ONCE, RESERVED_PAGES
-from gateway.store.keys import KeyRing, WrongKey, create_key
+from gateway.store.key_files import create_key
+from gateway.store.keys import KeyRing, WrongKey
 from gateway.store.store import Accepted, ContentDamaged, ContentErased, Store
 
 BIG = bytes(range(256)) * 4096 * 3 + b"the end"  # three full chunks and a bit
