@@ -41,14 +41,13 @@ class TcpProxy:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._passing = threading.Event()
         self._passing.set()
-        self._refusing = False
         self._cut: _Cut | None = None
         self._pause = 0.0
         self.struck = threading.Event()
         """Set when a cut that was told has happened."""
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, name="tcp-proxy", daemon=True).start()
+        self._listener: socket.socket | None = None
+        self.port = 0
+        self._listen()
 
     @classmethod
     def before(cls, url: str) -> TcpProxy:
@@ -67,8 +66,8 @@ class TcpProxy:
     # -- what it is told
 
     def refuse(self) -> None:
-        """Reset every open connection, and each new one as soon as it is made, before a byte."""
-        self._refusing = True
+        """Reset every open connection, and refuse new ones: nobody listens here any more."""
+        self._stop_listening()
         self.cut()
 
     def hold(self) -> None:
@@ -98,15 +97,14 @@ class TcpProxy:
 
     def heal(self) -> None:
         """Pass everything on again; what was held goes now."""
-        self._refusing, self._cut, self._pause = False, None, 0.0
+        self._cut, self._pause = None, 0.0
         self._passing.set()
+        if self._listener is None:
+            self._listen()
 
     def close(self) -> None:
-        # shutdown, not close alone: a thread that waits in accept() keeps a closed listener alive.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.heal()
+        self._stop_listening()
+        self._passing.set()
         self.cut()
 
     def __enter__(self) -> TcpProxy:
@@ -117,18 +115,28 @@ class TcpProxy:
 
     # -- inside
 
-    def _accept(self) -> None:
+    def _listen(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, args=(self._listener,), name="tcp-proxy", daemon=True).start()
+
+    def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            # shutdown, not close alone: a thread that waits in accept() keeps a closed listener alive.
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                near, _ = self._listener.accept()
+                near, _ = listener.accept()
             except OSError:
                 return
             threading.Thread(target=self._connect, args=(near,), daemon=True).start()
 
     def _connect(self, near: socket.socket) -> None:
-        if self._refusing:
-            _reset(near)
-            return
         try:
             far = socket.create_connection(self._behind, timeout=10)
         except OSError:

@@ -123,6 +123,8 @@ before(Store, "resolve_unknown", "worker.resolves")
 
 # What was claimed by a process that died comes back at once, so that a matrix of these takes minutes.
 outbox._SLACK = timedelta(seconds=0.2)
+relay.LEASE_SECONDS = 1.5
+relay.BROKER_PAUSE = 0.3
 
 if __name__ == "__main__":
     from gateway.cli import main

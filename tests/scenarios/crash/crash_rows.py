@@ -60,7 +60,7 @@ class Absent:
 SOAP, REST = "hundesteuer", "eakte-stadtkasse"
 
 KILLS = (
-    Kill("F2", "read and checked, nothing stored", "intake.received", "no answer; the repeat is the first", stored=False),
+    Kill("F2", "read and checked, nothing stored", "intake.received", "the repeat is the first", stored=False),
     Kill("F3", "in the commit, just before the database is told", "intake.commit.before", "as F2", stored=False),
     Kill("F3", "in the commit, just after it", "intake.commit.after", "stored; the repeat is told its id"),
     Kill("F4", "committed, not answered", "intake.answer", "stored; the repeat is told its id"),
@@ -93,9 +93,9 @@ PROOFS = (
     Proof("F1", "half of the body", ("test_crash_intake", "half_a_body"), "nothing stored, no answer"),
     Proof("F3", "connection to the database cut at COMMIT", ("test_crash_partitions", "cut_at_commit"),
           "503 or nothing, never 202 for what is not there; the repeat finds one or none", ("production",)),
-    Proof("F5", "the answer is lost on its way", ("test_crash_intake", "lost_answer"), "the repeat is told the same id"),
-    Proof("F9", "attachment written, submission not", ("test_crash_intake", "orphan"), "swept after an hour, by itself"),
-    Proof("F10", "the checking process dies", ("test_crash_intake", "checker_dies"), "only this message, with a finding"),
+    Proof("F5", "the answer is lost", ("test_crash_intake", "lost_answer"), "the repeat is told the same id"),
+    Proof("F9", "attachment written, submission not", ("test_crash_intake", "orphan"), "swept after an hour"),
+    Proof("F10", "the checking process dies", ("test_crash_intake", "checker_dies"), "a finding for this one"),
     Proof("F14", "published, the confirm is cut", ("test_crash_partitions", "confirm_is_lost"),
           "published again, claimed once", ("production",)),
     Proof("F16", "the broker is killed", ("test_crash_partitions", "broker_is_killed"),
@@ -110,9 +110,9 @@ PROOFS = (
     Proof("F23", "answers that are none", ("test_crash_departments", "answers_that_are_none"),
           "unknown, asked, once there"),
     Proof("F24", "many are overdue after a stop", ("test_crash_departments", "overdue"), "spread out by the rate"),
-    Proof("F27", "redriven or let on, not published", ("test_crash_operators", "redriven"), "goes without the person, once"),
+    Proof("F27", "redriven, not published", ("test_crash_operators", "redriven"), "goes without the person, once"),
     Proof("F28", "two people, one dead letter", ("test_crash_operators", "two_people"), "one wins, the other is told"),
-    Proof("F29", "killed while content is erased", ("test_crash_operators", "erasure"), "all of it or nothing; repeatable"),
+    Proof("F29", "killed while erasing", ("test_crash_operators", "erasure"), "all of it or nothing; repeatable"),
     Proof("F31", "disk full", ("test_crash_disk", "disk_is_full"), "503; goes on by itself", ("embedded",)),
     Proof("F31", "database read-only", ("test_crash_disk", "read_only"), "503; goes on by itself", ("production",)),
     Proof("F32", "the clock jumps", ("test_crash_clock", "clock_jumps"), "no storm, no loss, order by number"),
