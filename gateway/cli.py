@@ -26,6 +26,7 @@ from gateway.commands import (
     saving,
     scaffolding,
     schemas,
+    settling,
     validating,
     watching,
 )
@@ -67,7 +68,7 @@ app.command()(validating.validate)
 app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
-app.command("docs")(describing.docs)
+app.add_typer(describing.docs, name="docs")
 packages.services.command("new")(scaffolding.new)
 packages.services.command("watch")(saving.watch)
 app.add_typer(packages.services, name="services")
@@ -76,6 +77,7 @@ app.add_typer(reaching.targets, name="targets")
 app.add_typer(report_card.adapters, name="adapters")
 app.add_typer(watching.deliveries, name="deliveries")
 app.add_typer(watching.held, name="held")
+operating.dead.command("settle")(settling.settle)
 app.add_typer(operating.dead, name="dead")
 app.add_typer(watching.case, name="case")
 app.command()(running.token)
