@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gateway.commands.choices import Choice
 from gateway.commands.documents import attempt_document, explanation, letter_document, submission_document
 from gateway.commands.operators import Language, minute, moment, spoken
 from gateway.commands.output import out, table
@@ -24,8 +25,9 @@ def show_document(
     attempts: Sequence[Attempt],
     events: Sequence[Mapping[str, Any]],
     view: SubmissionView | None,
+    choices: Sequence[Choice],
 ) -> dict[str, Any]:
-    """All that is known of a dead letter. where: the target's address."""
+    """All that is known of a dead letter. where: the target's address. choices: what a person may do now."""
     submission = submission_document(view) if view else None
     if submission:
         del submission["events"]  # only this delivery's are of interest
@@ -35,6 +37,7 @@ def show_document(
         "address": where,
         "attemptLog": [attempt_document(attempt) for attempt in attempts],
         "events": list(events),
+        "choices": [choice.as_dict() for choice in choices],
         "submission": submission,
     }
 
@@ -110,6 +113,17 @@ def print_letter(
         label = spoken(Text("Versuch", "attempt"), lang)
         out.print(f"  {label} {attempt.number}: {moment(attempt.started_at)}  {result}", markup=False, highlight=False)
     print_events(events, {letter.delivery_id: letter.target or ""})
+
+
+def print_choices(choices: Sequence[Choice], lang: Language) -> None:
+    """Numbered, each with its command."""
+    if choices:
+        heading = Text("Sie haben die Wahl:", "It is for you to choose:")
+        out.print(spoken(heading, lang), markup=False, highlight=False)
+    for number, choice in enumerate(choices, 1):
+        out.print(f"  {number}. {spoken(choice.text, lang)}", markup=False, highlight=False)
+        if choice.command:
+            out.print(f"     {choice.command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _named_and_told(name: str | None, words: str | None) -> str | None:

@@ -8,7 +8,17 @@ import typer
 
 from gateway.api.answers import twin_document
 from gateway.commands.documents import when
-from gateway.commands.operators import Limit, Reason, actor, cut, minute, open_store, require_id, require_reason
+from gateway.commands.operators import (
+    Limit,
+    Reason,
+    actor,
+    cut,
+    minute,
+    open_store,
+    require_id,
+    require_reason,
+    typed_references,
+)
 from gateway.commands.output import Config, Json, emit, program, say, settings_for, table
 from gateway.errors import GatewayError, NotFound
 from gateway.store import DeliveryView, Pair, Store, SubmissionView
@@ -48,7 +58,7 @@ def reference(
     """Add what a department calls an application, later than its system said it. Requests of the matter can read it."""
     require_id(which)
     require_reason(reason)
-    told = _references(names)
+    told = typed_references(names)
     with open_store(settings_for(config)) as store:
         view, delivery = _delivery(store, which, target)
         store.matters.note(delivery.delivery_id, told, actor=actor(), reason=reason).result()
@@ -87,13 +97,6 @@ def _delivery(store: Store, which: str, target: str | None) -> tuple[SubmissionV
             f"{which} names {len(meant)} deliveries", code="usage", remedy=f"Name one, or --target: {known}."
         )
     return meant[0]
-
-
-def _references(names: list[str]) -> dict[str, str]:
-    pairs = [name.partition("=") for name in names]
-    if bad := [name for name, (key, _, value) in zip(names, pairs, strict=True) if not (key.strip() and value.strip())]:
-        raise GatewayError(f"{', '.join(bad)}: write NAME=VALUE", code="usage")
-    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _names(view: SubmissionView) -> str:

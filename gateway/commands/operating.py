@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from gateway.commands.choices import choices
 from gateway.commands.documents import address, letter_document
-from gateway.commands.letters import events_of, print_letter, print_letters, show_document
+from gateway.commands.letters import events_of, print_choices, print_letter, print_letters, show_document
 from gateway.commands.opening import look
 from gateway.commands.operators import (
     Lang,
@@ -87,9 +88,7 @@ def show_dead(
     if answer:
         require_reason(reason)
     with open_store(settings) as store:
-        letter = _one(store, delivery)
-        if letter is None:
-            raise NotFound(f"there is no dead letter for {delivery}", remedy=f"See: {program()} dead list")
+        letter = letter_of(store, delivery)
         view = store.view(letter.submission_id, events=True) if letter.submission_id else None
         attempts = store.attempts(letter.delivery_id) if letter.delivery_id else []
         answers = _answers(store, letter, reason) if answer else None
@@ -97,11 +96,14 @@ def show_dead(
     target = packages.targets.get(letter.target or "")
     where = address(target) if target else None
     events = events_of(letter, view)
+    service = packages.services.get(letter.service or "")
+    open_ways = choices(letter, service.contact if service else None)
     if as_json:
-        told = show_document(letter, where, attempts, events, view)
+        told = show_document(letter, where, attempts, events, view, open_ways)
         emit(told if answers is None else {**told, "answers": answers})
     else:
         print_letter(letter, where, attempts, events, language(lang))
+        print_choices(open_ways, language(lang))
         for one in answers or ():
             out.print(f"--- {one['attempt']}", style="bold", markup=False)
             out.print(one["text"], markup=False, highlight=False)
@@ -193,6 +195,14 @@ def _one(store: Store, which: str) -> DeadLetter | None:
     require_id(which)
     letters = store.dead_letters(limit=1, delivery_id=which) or store.dead_letters(limit=1, submission_id=which)
     return letters[0] if letters else None
+
+
+def letter_of(store: Store, which: str) -> DeadLetter:
+    """The latest dead letter of an id. Raises NotFound."""
+    letter = _one(store, which)
+    if letter is None:
+        raise NotFound(f"there is no dead letter for {which}", remedy=f"See: {program()} dead list")
+    return letter
 
 
 def _named(store: Store, ids: Iterable[str]) -> list[DeadLetter]:

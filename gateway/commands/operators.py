@@ -6,7 +6,7 @@ import contextlib
 import getpass
 import os
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -77,6 +77,14 @@ def require_id(text: str) -> None:
         raise GatewayError(
             f"{text!r} is no delivery id and no submission id", code="no_id", remedy="Ids stand in: gateway dead list"
         ) from None
+
+
+def typed_references(names: Sequence[str]) -> dict[str, str]:
+    """NAME=VALUE … as typed. Raises GatewayError that names every word of another form."""
+    pairs = [name.partition("=") for name in names]
+    if bad := [name for name, (key, _, value) in zip(names, pairs, strict=True) if not (key.strip() and value.strip())]:
+        raise GatewayError(f"{', '.join(bad)}: write NAME=VALUE", code="usage")
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def require_reason(reason: str) -> None:

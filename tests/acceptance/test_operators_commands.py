@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from intake_support import PDF, SERVICE, File, Sender, open_sender, parts_for, sample
 
-from adapters.base import Permanent, Retryable
+from adapters.base import OutcomeUnknown, Permanent, Retryable
 from gateway.attachments.examining import Examiner
 from gateway.attachments.scanning import open_scanner
 from gateway.cli import run
@@ -458,3 +458,53 @@ def test_a_dead_letter_below_a_requirement_is_let_pass_and_that_is_recorded(desk
     done = desk.json("dead", "redrive", delivery, "--let-pass", "--reason", "passport shown", "--yes")
     assert done["redriven"] == 1
     assert desk.store.delivery(delivery).waived
+
+
+def test_who_has_to_decide_about_an_unknown_outcome_is_offered_three_honest_ways(desk: Desk) -> None:
+    delivery = desk.dies(dead(OutcomeUnknown("http.read_timeout")))
+
+    shown = desk.json("dead", "show", delivery)["choices"]
+    _, german, _ = desk.type("dead", "show", delivery, "--lang", "de")
+
+    assert [choice["choice"] for choice in shown] == ["arrived", "not_arrived", "ask"]
+    arrived, again, ask = (choice["command"] for choice in shown)
+    assert f"dead settle {delivery}" in arrived
+    assert f"dead redrive {delivery} --may-repeat" in again
+    assert ask is None
+    assert delivery in shown[2]["text"]["en"]
+    assert "Sie haben die Wahl:" in german
+    assert desk.json("dead", "show", desk.dies(dead(Permanent("http.422"))))["choices"] == []
+
+
+def test_what_the_department_has_is_settled_under_its_reference_once(desk: Desk) -> None:
+    delivery = desk.dies(dead(OutcomeUnknown("http.read_timeout")))
+    words = ("dead", "settle", delivery, "aktenzeichen=STK-2026-17", "--reason", "found by phone")
+
+    would = desk.json(*words)
+    assert (would["result"], would["dryRun"]) == ("selected", True)
+    assert desk.store.delivery(delivery).state == "dead"
+
+    done = desk.json(*words, "--yes")
+    assert (done["result"], done["references"]) == ("settled", {"aktenzeichen": "STK-2026-17"})
+    assert desk.store.delivery(delivery).state == "delivered"
+    (found,) = desk.json("case", "find", "stk 2026 17")
+    assert found["submissionId"] == done["submissionId"]
+
+    late = desk.json(*words, "--yes", code=1)
+    assert (late["result"], late["why"]) == ("skipped", "the dead letter is resolved, not open")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("aktenzeichen=1",), "a reason is missing"),
+        (("--reason", "r"), "what does the department call the case"),
+        (("aktenzeichen", "--reason", "r"), "write NAME=VALUE"),
+    ],
+)
+def test_nothing_is_settled_without_reason_and_reference(desk: Desk, words: tuple[str, ...], told: str) -> None:
+    delivery = desk.dies(dead(OutcomeUnknown("http.read_timeout")))
+    code, _, complained = desk.type("dead", "settle", delivery, *words, "--yes")
+    assert code == 2
+    assert told in complained
+    assert desk.store.delivery(delivery).state == "dead"
