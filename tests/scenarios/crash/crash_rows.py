@@ -68,7 +68,7 @@ KILLS = (
     Kill("F12", "mapped, no attempt recorded", "worker.mapped", "mapped again: attempt 1", target=SOAP, attempts=1),
     Kill("F13", "stored, not published", "relay.publish", "the relay publishes after the start"),
     Kill("F15", "confirmed, the outbox still has it", "relay.confirmed", "published twice, claimed once"),
-    Kill("F18", "claimed, no attempt recorded", "worker.claimed", "taken again: attempt 1", attempts=1),
+    Kill("F18", "claimed, no attempt recorded", "worker.claimed", "taken again: attempt 1", target=SOAP, attempts=1),
     Kill("F20", "attempt recorded, the call not made (SOAP)", "worker.attempt", "asked, then repeated, marked",
          target=SOAP, attempts=2, marked=True),
     Kill("F20", "attempt recorded, the call not made (REST)", "worker.attempt", "asked, then repeated, marked",
