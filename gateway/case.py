@@ -18,6 +18,26 @@ from gateway.submission import Checked, Submission
 
 CASE_SCHEMA_VERSION = "1.1.0"
 
+ENVELOPE = frozenset(
+    {
+        "schemaVersion",
+        "submissionId",
+        "caseId",
+        "service",
+        "kind",
+        "receivedAt",
+        "test",
+        "provenance",
+        "attachments",
+        "deadlines",
+        "references",
+        "possiblyTwice",
+    }
+)
+"""Members of a case that the gateway fills itself (here, and in `gateway.preparing`)."""
+TOLD_BY_METADATA = frozenset({"payment", "replyChannel", "consent"})
+"""Members that it fills from the metadata, where they say something."""
+
 
 def envelope(
     submission: Submission,

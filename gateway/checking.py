@@ -8,12 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from gateway.case import case_schema
+from gateway.case import ENVELOPE, case_schema
 from gateway.mapping.check import Finds, check_condition, check_paths, check_rules, check_shape, finds
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Problems
 from gateway.mapping.remedies import remedy_for
 from gateway.mapping.shapes import CaseModel, FieldsModel, MatterModel, SchemaModel, TemplateModel
+from gateway.packages.handed import attachments_to_nobody
 from gateway.packages.proving import AdapterLoader, prove_adapter
 from gateway.packages.recipients import recipients
 from gateway.packages.required import unmapped_requirements
@@ -37,25 +38,6 @@ __all__ = [
     "try_samples",
 ]
 
-ENVELOPE = frozenset(
-    {
-        "schemaVersion",
-        "submissionId",
-        "caseId",
-        "service",
-        "kind",
-        "receivedAt",
-        "test",
-        "provenance",
-        "attachments",
-        "deadlines",
-        "references",
-        "possiblyTwice",
-    }
-)
-"""Members of a case that the gateway fills itself (`gateway.case.envelope`, `gateway.preparing`)."""
-
-
 def check_packages(
     packages: Packages, checker: Checker, load_adapter: AdapterLoader, *, strict: bool = False
 ) -> list[Finding]:
@@ -77,6 +59,7 @@ def check_packages(
         findings += unmapped_requirements(service)
         if service.inactive is not None:
             continue
+        findings += attachments_to_nobody(service, [packages.targets[name] for name in service.targets])
         cases = _Cases(service, checker.registry)
         findings += cases.findings()
         known = {name: tuple(packages.targets[name].config.references) for name in service.targets}
@@ -195,14 +178,8 @@ def _check_request(cases: _Cases, trial: Trial, known: Mapping[str, Sequence[str
     yield from check_paths(mapping, case, name)
     fields = trial.adapter.required_fields() if trial.adapter is not None else None
     if fields is not None:
-        model = FieldsModel(fields, _filled_by_adapter(target))
+        model = FieldsModel(fields, target.filled_by_adapter)
         yield from check_shape(mapping, model, target.name, finds(mapping, case))
-
-
-def _filled_by_adapter(target: Target) -> list[str]:
-    """Fields that the adapter puts in: `key: $.Vorgang.FremdId`, `repeat_mark: …`."""
-    named = [target.config.key, target.config.settings.get("repeat_mark")]
-    return [path.removeprefix("$.") for path in named if isinstance(path, str)]
 
 
 def _missing_schemas(service: Service, registry: Registry) -> Iterator[Finding]:

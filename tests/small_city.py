@@ -30,6 +30,7 @@ accepts:
   - schema: xsd:urn:example:abholung:1
 law: {regime: vwvfg}
 targets: [amt]
+attachments: {max_count: 0}
 """
 MAPPING = """case:
   applicants:

@@ -64,6 +64,13 @@ class SchemaModel:
         children = self.children(path[:-1])
         return children.get(without_version(path[-1])) if children else None
 
+    def definition(self, path: tuple[str, ...]) -> Any:
+        """What the schema has at a path that is not empty: an `xmlschema` element, or a part of a JSON Schema as it is
+        written; None for attributes, and if the path cannot exist.
+        """
+        members = self._at(tuple(without_version(step) for step in path[:-1]))
+        return members[name][1] if members and (name := without_version(path[-1])) in members else None
+
     def _at(self, path: tuple[str, ...]) -> _Members | None:
         if path not in self._known:
             self._known[path] = self._read(path)

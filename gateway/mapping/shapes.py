@@ -105,7 +105,7 @@ class TemplateModel:
             for name, member in template.members.items() if isinstance(template, Object) else ():
                 found.setdefault(name, []).append(member)
         shapes: dict[str, SchemaNode] = {name: self._shape(name, made) for name, made in found.items()}
-        return shapes if shapes else None if _makes_unknown(current) else {}
+        return shapes if shapes else None if makes_unknown(current) else {}
 
     def _shape(self, name: str, made: list[Template]) -> Shape:
         """One member, as several mappings (one for each schema accepted) make it."""
@@ -178,7 +178,7 @@ def _narrowed(node: SchemaNode, made: SchemaNode | None) -> SchemaNode:
     return Shape(node.name, node.min, node.max, node.kind, made.allowed)
 
 
-def _makes_unknown(templates: Iterable[Template]) -> bool:
+def makes_unknown(templates: Iterable[Template]) -> bool:
     """Values from tables and functions, money and dates of XÖV are objects whose members no template shows."""
     return any(isinstance(t, Read) and (t.codes is not None or t.function or t.kind in _OBJECTS) for t in templates)
 

@@ -180,6 +180,12 @@ class Target:
         """Where a setting stands: in its file, or in the installation's settings that lie over it."""
         return find(self.source, location) if self.source else Place(self.folder / "target.yaml")
 
+    @property
+    def filled_by_adapter(self) -> Mapping[str, str]:
+        """Fields that the adapter puts in → the setting that says so: `key: $.Vorgang.FremdId`, `repeat_mark: …`."""
+        named = {"key": self.config.key, "repeat_mark": self.config.settings.get("repeat_mark")}
+        return {path.removeprefix("$."): setting for setting, path in named.items() if isinstance(path, str)}
+
     def request_for(self, service: str) -> CompiledMapping | None:
         return self.requests.get(service) or self.requests.get("")
 

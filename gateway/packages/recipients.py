@@ -45,10 +45,15 @@ def _leaves(template: Template, path: Names) -> Iterator[Names]:
 
 
 def _read_by(service: Service, target: Target, fields: Sequence[Names]) -> set[Names]:
-    mapping = target.request_for(service.name)
-    if hands_out_whole_case(target):
-        return set(fields)
-    return set() if mapping is None else set(_reads(mapping.root, [()], fields))
+    """By the request of any kind of submission."""
+    found: set[Names] = set()
+    for variant in target.variants():
+        mapping = variant.request_for(service.name)
+        if hands_out_whole_case(variant):
+            found.update(fields)
+        elif mapping is not None:
+            found.update(_reads(mapping.root, [()], fields))
+    return found
 
 
 def hands_out_whole_case(target: Target) -> bool:
@@ -61,10 +66,9 @@ def _reads(template: Template, here: list[Names], fields: Sequence[Names]) -> It
         yield ("attachments",)
     elif isinstance(template, Read):
         for place in (place for path in template.paths for place in _places(path, here, fields)):
-            # A group that is read gives away everything in it; of attachments only the whole is listed.
-            yield from (
-                field for field in fields if field[: len(place)] == place or place[:1] == field == ("attachments",)
-            )
+            # A group that is read gives away everything in it. What is made as a whole (an amount of money, an
+            # attachment) is listed as a whole.
+            yield from (field for field in fields if field[: len(place)] == place or place[: len(field)] == field)
     elif isinstance(template, Each):
         yield from _reads(template.make, _places(template.path, here, fields), fields)
     else:

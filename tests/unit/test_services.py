@@ -50,6 +50,7 @@ law: {{regime: ao, secrecy: steuer}}
 transport_within: PT4H
 targets: [amt]
 keep: {{delivered: P30D, discarded: P6M}}
+attachments: {{max_count: 0}}
 """
 MAPPING = """
 case:
