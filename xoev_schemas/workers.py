@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -27,6 +27,9 @@ from xoev_schemas.xsd import NotCompiled
 
 PREPARE_SECONDS = 60.0
 """For starting a process and compiling: depends on the standards and the machine, never on a message."""
+
+DEATHS = 3
+"""A process may die of something else than its message: the message is at fault when so many in a row did."""
 
 _LOOK_EVERY = 0.02  # seconds
 _ORPHAN_SECONDS = 30  # more than the limit, before a process ends itself
@@ -66,12 +69,14 @@ class Workers:
         key: identifies the content of the stylesheets (digest); they are compiled once per process and key.
         Raises WorkerKilled, and NotCompiled for stylesheets that `prove` would refuse.
         """
-        with self._worker() as worker:
+
+        def run(worker: _Worker) -> list[bytes]:
             if key not in worker.compiled:
                 self._compile(worker, key, stylesheets)
                 worker.compiled.add(key)
-            answers = _done(worker.exchange([b"run", key.encode(), document], self._seconds))
-        return [failure for answer in answers for failure in read_failures(answer)]
+            return _done(worker.exchange([b"run", key.encode(), document], self._seconds))
+
+        return [failure for answer in self._ask(run) for failure in read_failures(answer)]
 
     def prove(self, stylesheets: Sequence[bytes]) -> None:
         """Compile stylesheets of `compile_schematron` and forget them.
@@ -83,8 +88,8 @@ class Workers:
 
     def call(self, function: str, *arguments: bytes) -> bytes:
         """Run `MODULE:NAME` with byte strings in a process. Blocks. Raises WorkerKilled, CallFailed."""
-        with self._worker() as worker:
-            return _done(worker.exchange([b"call", function.encode(), *arguments], self._seconds))[0]
+        request = [b"call", function.encode(), *arguments]
+        return self._ask(lambda worker: _done(worker.exchange(request, self._seconds)))[0]
 
     def close(self) -> None:
         """End the processes: the idle ones now, the others with their request."""
@@ -93,6 +98,18 @@ class Workers:
             idle, self._idle = self._idle, []
         for worker in idle:
             worker.kill()
+
+    def _ask(self, question: Callable[[_Worker], list[bytes]]) -> list[bytes]:
+        """The answer of the first process that does not die over it. Memory and time are never given twice."""
+        deaths = 0
+        while True:
+            try:
+                with self._worker() as worker:
+                    return question(worker)
+            except WorkerKilled as killed:
+                deaths += 1
+                if killed.reason != "crash" or deaths == DEATHS:
+                    raise
 
     def _compile(self, worker: _Worker, key: str, stylesheets: Sequence[bytes]) -> None:
         answer = worker.exchange([b"compile", key.encode(), *stylesheets], PREPARE_SECONDS)
