@@ -4,6 +4,7 @@ killed.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -82,8 +83,23 @@ class Installation:
         if {"serve", "run"} & set(roles):
             self.wait_until(self._serves, "the API to answer")
 
+    def command(self, *words: str) -> Any:
+        """Run one command with `--json` beside what runs; its document. Its logs go where the processes' go."""
+        line = [sys.executable, *self._program, *words, "--json", "--config", str(self._file)]
+        done = subprocess.run(line, stdout=subprocess.PIPE, stderr=self._log, timeout=SECONDS)
+        document = json.loads(done.stdout)
+        assert "error" not in document, document
+        return document
+
     def alive(self, role: str) -> bool:
         return self._processes[role].poll() is None
+
+    def pid(self, role: str) -> int:
+        return self._processes[role].pid
+
+    def detach(self, role: str) -> subprocess.Popen[bytes]:
+        """A process that the caller looks after from now on; another may be started in its role."""
+        return self._processes.pop(role)
 
     def kill(self, role: str) -> None:
         process = self._processes.pop(role)

@@ -67,9 +67,8 @@ def after(owner: Any, name: str, point: str, when: Told = lambda *a, **k: True) 
     def replaced(*arguments: Any, **named: Any) -> Any:
         result = original(*arguments, **named)
         if when(*arguments, **named):
-            if isinstance(result, Future):
-                result.result()
-            pass_by(point, *arguments)
+            done = result.result() if isinstance(result, Future) else result
+            pass_by(point, *arguments, getattr(done, "delivery", None))
         return result
 
     setattr(owner, name, replaced)

@@ -1,0 +1,166 @@
+"""Cut off from the database or the broker, a broker that dies or forgets, workers that are stopped and come back.
+
+Production only, with serve, work and relay as processes of their own; proxies stand in front of both servers.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from city import until
+from crash_world import QUEUE, REST, SOAP, World, servers_of_its_own, wait_all, world
+from tcp_proxy import TcpProxy
+
+from gateway.demo.servers import RabbitNode
+from queues import open_broker
+from queues.topology import gateway_topology, target_queue
+
+COMMIT = b"COMMIT\x00"
+CONFIRM = b"\x00\x3c\x00\x50"
+"""Method 60.80 of AMQP 0-9-1: basic.ack, from the broker a publisher's confirm."""
+
+
+@dataclass
+class Cluster:
+    world: World
+    node: RabbitNode
+    broker_url: str
+    database: TcpProxy
+    broker: TcpProxy
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    tmp_path_factory: pytest.TempPathFactory, postgres_url: str, rabbitmq_node: RabbitNode
+) -> Iterator[Cluster]:
+    proxies: dict[str, TcpProxy] = {}
+
+    def through(name: str, url: str) -> str:
+        if name not in ("database", "broker"):
+            return url
+        proxies[name] = TcpProxy.before(url)
+        return proxies[name].url(url)
+
+    folder = tmp_path_factory.mktemp("cluster")
+    with (
+        servers_of_its_own(postgres_url, rabbitmq_node) as shape,
+        world(folder, shape, roles=("serve", "work", "relay"), through=through) as opened,
+    ):
+        yield Cluster(opened, rabbitmq_node, shape.broker_url, proxies["database"], proxies["broker"])
+    for proxy in proxies.values():
+        proxy.close()
+
+
+@pytest.fixture(autouse=True)
+def healed(cluster: Cluster) -> Iterator[None]:
+    yield
+    cluster.database.heal()
+    cluster.broker.heal()
+
+
+def arrives(cluster: Cluster, count: int = 1) -> None:
+    """What is sent now ends as it should, and everything before did."""
+    sent = wait_all([cluster.world.send() for _ in range(count)])
+    cluster.world.drain()
+    assert {d.state for one in sent for d in cluster.world.view(one).deliveries} == {"delivered"}
+    cluster.world.check()
+
+
+@pytest.mark.parametrize("reaches", [False, True], ids=["before-it", "after-it"])
+def test_cut_at_commit_nobody_is_told_accepted_and_the_repeat_finds_none_or_the_one(
+    cluster: Cluster, reaches: bool
+) -> None:
+    for _ in range(3):  # the relay's and the worker's commits are cut as well
+        cluster.database.cut_once("out", needle=COMMIT, forward=reaches)
+        arrives(cluster)
+        assert cluster.database.struck.wait(10)
+
+
+def test_when_the_confirm_is_lost_it_is_published_again_and_claimed_once(cluster: Cluster) -> None:
+    cluster.broker.cut_once("in", needle=CONFIRM, forward=False)
+
+    arrives(cluster, 3)
+
+    assert cluster.broker.struck.wait(10)
+
+
+def test_when_the_broker_is_killed_everything_goes_on_by_itself(cluster: Cluster) -> None:
+    until(lambda: cluster.node.has_written(target_queue(SOAP)), "the queues to be on disk")
+    sending = [cluster.world.send() for _ in range(5)]
+    cluster.node.kill()
+    sent = wait_all(sending)  # accepted without it
+    cluster.node.start()
+
+    cluster.world.drain(120)
+
+    assert {d.state for one in sent for d in cluster.world.view(one).deliveries} == {"delivered"}
+    cluster.world.check()
+
+
+def test_what_the_broker_forgets_the_sweep_puts_back(cluster: Cluster) -> None:
+    # Given messages that lie in the queues while no worker runs
+    cluster.world.installation.kill("work")
+    sent = wait_all([cluster.world.send() for _ in range(3)])
+    later = datetime.now(UTC) + timedelta(hours=1)
+    until(lambda: not cluster.world.store.due_outbox(10, later), "everything to be with the broker")
+
+    # When the broker loses them
+    vandal = open_broker(cluster.broker_url, name="vandal")
+    vandal.declare(gateway_topology([SOAP, REST, QUEUE]))
+    for target in (SOAP, REST, QUEUE):
+        vandal.purge(target_queue(target))
+    vandal.close()
+    cluster.world.start("work")
+
+    # Then they come again, without a person
+    cluster.world.drain()
+    assert {d.state for one in sent for d in cluster.world.view(one).deliveries} == {"delivered"}
+    cluster.world.check()
+
+
+def test_a_stopped_worker_that_comes_back_late_is_refused_and_asks_nobody_twice(cluster: Cluster) -> None:
+    # Given a worker in the middle of an attempt, and stopped there
+    cluster.world.tell(SOAP, "slow", seconds=0.5, times=1)
+    (sent,) = wait_all([cluster.world.send()])
+    until(lambda: bool(cluster.world.delivery(sent, SOAP).attempts), "the attempt to begin")
+    stopped = cluster.world.installation.detach("work")
+    stopped.send_signal(signal.SIGSTOP)
+
+    # When another one takes over after the lease, and the first one wakes up
+    cluster.world.start("work")
+    cluster.world.drain()
+    stopped.send_signal(signal.SIGCONT)
+    arrives(cluster)
+    stopped.terminate()
+    assert stopped.wait(40) is not None
+
+    # Then the case is there once, and what the first one wanted to write changed nothing
+    delivery = cluster.world.delivery(sent, SOAP)
+    assert cluster.world.effects(SOAP, delivery.delivery_id) == [False]
+    cluster.world.check()
+
+
+def test_without_the_database_nothing_new_is_started_and_the_running_attempt_is_unknown(cluster: Cluster) -> None:
+    # Given an attempt that is under way
+    cluster.world.tell(SOAP, "slow", seconds=1.5, times=1)
+    (sent,) = wait_all([cluster.world.send()])
+    until(lambda: bool(cluster.world.delivery(sent, SOAP).attempts), "the attempt to begin")
+
+    # When nobody reaches the database any more, but everybody the departments
+    cluster.database.refuse()
+    before = sum(len(d.received) for d in cluster.world.departments.values())
+    assert cluster.world.once(timeout=30).status == 503  # type: ignore[union-attr]
+    until(lambda: len(cluster.world.departments[SOAP].received) > 0, "the answer")
+    after = sum(len(d.received) for d in cluster.world.departments.values())
+    assert after - before <= 1, "a new attempt was started without the database"
+
+    # Then all goes on when it is back
+    cluster.database.heal()
+    cluster.world.drain()
+    delivery = cluster.world.delivery(sent, SOAP)
+    assert delivery.state == "delivered"
+    arrives(cluster)
