@@ -1,19 +1,15 @@
 """A report as one page of its own: the message with its findings beside the lines.
 
-Nothing is loaded from anywhere, and the page says so to the browser (Content-Security-Policy; style and script are
-allowed by their digest). Both languages are in it. Without script it shows everything in the language it was made in;
-the script adds switching, filtering and jumping. Reading order is that of the document: a finding, then its lines.
+Without script it shows everything; the script adds filtering and jumping. Reading order is that of the document: a
+finding, then its lines.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
 from html import escape
 from importlib.resources import files
-from string import Template
 
 from xoev_schemas.findings import Finding, Text
 from xoev_schemas.report.checked import (
@@ -23,9 +19,9 @@ from xoev_schemas.report.checked import (
     Language,
     first_column,
     found_words,
-    in_language,
     summary,
 )
+from xoev_schemas.report.frame import both, framed
 from xoev_schemas.report.source import Line
 
 WHOLE = 3000
@@ -43,41 +39,46 @@ _ACCEPTED = {
     False: ("no", "✗", Text("Nicht angenommen", "Not accepted")),
 }
 _TITLE = Text("Prüfbericht", "Check report")
+_SKIP = Text("Zum Bericht springen", "Skip to the report")
+_FOOTER = Text(
+    "„Gültig nach dem Standard“ und „von diesem Gateway angenommen“ sind zwei Aussagen: Die erste hängt nur von der "
+    "Nachricht ab, die zweite auch davon, welche Leistungen hier eingerichtet sind. Verdeckte Zeichen (•) sind Werte "
+    "der Nachricht. Auf einer Beanstandung springen die Tasten n und p zur nächsten und vorigen.",
+    "“Valid by the standard” and “accepted by this gateway” are two statements: the first depends on the message "
+    "alone, the second also on the services set up here. Hidden characters (•) are values of the message. On a finding, "
+    "the keys n and p go to the next and the previous one.",
+)
 
 
 def page(reports: Sequence[Checked], language: Language = "de") -> str:
     """The page for one file or several; complete, in UTF-8."""
     here = files(__package__)
-    style, script = (here.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    # Exactly what stands between the tags is what the browser takes the digest of.
-    frame = Template(here.joinpath("page.html").read_text(encoding="utf-8"))
     names = ", ".join(report.file for report in reports[:3]) + (" …" if len(reports) > 3 else "")
-    total = {severity: sum(report.counts[severity] for report in reports) for severity in SEVERITIES}
-    return frame.substitute(
-        language=language,
-        policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'; base-uri 'none'",
-        title=escape(f"{in_language(_TITLE, language)}: {names}"),
-        title_de=escape(f"{_TITLE.de}: {names}"),
-        title_en=escape(f"{_TITLE.en}: {names}"),
-        style=style,
-        script=script,
-        pressed_de=str(language == "de").lower(),
-        pressed_en=str(language == "en").lower(),
-        filters="".join(_filter(severity, number) for severity, number in total.items()),
-        files=_contents(reports) if len(reports) > 1 else "",
-        reports="".join(_section(report, number) for number, report in enumerate(reports, 1)),
+    return framed(
+        language,
+        heading=_TITLE,
+        title=Text(f"{_TITLE.de}: {names}", f"{_TITLE.en}: {names}"),
+        skip=_SKIP,
+        tools=_tools(reports),
+        content=(_contents(reports) if len(reports) > 1 else "")
+        + "".join(_section(report, number) for number, report in enumerate(reports, 1)),
+        footer=_FOOTER,
+        style=here.joinpath("page.css").read_text(encoding="utf-8"),
+        script=here.joinpath("page.js").read_text(encoding="utf-8"),
     )
 
 
-def _digest(text: str) -> str:
-    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
-
-
-def _both(text: Text) -> str:
-    """In both languages, of which the page shows one."""
-    if text.de == text.en:
-        return escape(text.de)
-    return f'<span lang="de">{escape(text.de)}</span><span lang="en">{escape(text.en)}</span>'
+def _tools(reports: Sequence[Checked]) -> str:
+    total = {severity: sum(report.counts[severity] for report in reports) for severity in SEVERITIES}
+    filters = "".join(_filter(severity, number) for severity, number in total.items())
+    return (
+        f"<fieldset><legend>{both(Text('Zeigen', 'Show'))}</legend>{filters}</fieldset>"
+        f'<div role="group" aria-labelledby="jump"><span id="jump" class="unseen">'
+        f"{both(Text('Zur Beanstandung springen', 'Jump to finding'))}</span>"
+        f'<button type="button" id="previous"><span aria-hidden="true">↑</span> {both(Text("Vorige", "Previous"))}'
+        f'</button><button type="button" id="next"><span aria-hidden="true">↓</span> {both(Text("Nächste", "Next"))}'
+        f'</button></div><p id="status" role="status"></p>'
+    )
 
 
 def _filter(severity: str, number: int) -> str:
@@ -85,7 +86,7 @@ def _filter(severity: str, number: int) -> str:
     name = Text(many.de, many.en.capitalize())
     return (
         f'<label class="{severity}"><input type="checkbox" value="{severity}" checked> '
-        f'<span class="sign" aria-hidden="true">{sign}</span> {_both(name)} <b>{number}</b></label>'
+        f'<span class="sign" aria-hidden="true">{sign}</span> {both(name)} <b>{number}</b></label>'
     )
 
 
@@ -95,10 +96,10 @@ def _contents(reports: Sequence[Checked]) -> str:
     for number, report in enumerate(reports, 1):
         kind, sign, word = _VALID[report.valid]
         items.append(
-            f'<li><span class="verdict {kind}"><span aria-hidden="true">{sign}</span> {_both(word)}</span> '
-            f'<a href="#file{number}">{escape(report.file)}</a> <small>{_both(summary(report.counts))}</small></li>'
+            f'<li><span class="verdict {kind}"><span aria-hidden="true">{sign}</span> {both(word)}</span> '
+            f'<a href="#file{number}">{escape(report.file)}</a> <small>{both(summary(report.counts))}</small></li>'
         )
-    heading = _both(Text("Dateien", "Files"))
+    heading = both(Text("Dateien", "Files"))
     return f'<nav class="files" aria-labelledby="files"><h2 id="files">{heading}</h2><ul>{"".join(items)}</ul></nav>'
 
 
@@ -120,12 +121,12 @@ def _section(report: Checked, number: int) -> str:
 def _verdicts(report: Checked) -> str:
     judged_by = " · ".join(f"<code>{escape(name)}</code>" for name in (report.standard, report.message) if name)
     rows = [
-        (Text("Nach dem Standard", "By the standard"), _VALID[report.valid], judged_by or _both(report.verdict)),
-        (Text("In diesem Gateway", "In this gateway"), _ACCEPTED[report.accepted], _both(report.reason)),
+        (Text("Nach dem Standard", "By the standard"), _VALID[report.valid], judged_by or both(report.verdict)),
+        (Text("In diesem Gateway", "In this gateway"), _ACCEPTED[report.accepted], both(report.reason)),
     ]
     cells = "".join(
-        f'<div class="{kind}"><dt>{_both(what)}</dt><dd><span class="sign" aria-hidden="true">{sign}</span> '
-        f"<strong>{_both(word)}</strong><small>{said}</small></dd></div>"
+        f'<div class="{kind}"><dt>{both(what)}</dt><dd><span class="sign" aria-hidden="true">{sign}</span> '
+        f"<strong>{both(word)}</strong><small>{said}</small></dd></div>"
         for what, (kind, sign, word), said in rows
     )
     return f'<dl class="verdicts">{cells}</dl>'
@@ -133,13 +134,13 @@ def _verdicts(report: Checked) -> str:
 
 def _jumps(report: Checked, ids: dict[int, str]) -> str:
     if not report.findings:
-        return f"<p>{_both(summary(report.counts))}</p>"
+        return f"<p>{both(summary(report.counts))}</p>"
     items = "".join(
         f'<li class="{finding.severity}" data-severity="{finding.severity}"><a href="#{ids[id(finding)]}">'
-        f"{_sign(finding)}<span>{_both(_where(finding))}</span> {_both(finding.text)}</a></li>"
+        f"{_sign(finding)}<span>{both(_where(finding))}</span> {both(finding.text)}</a></li>"
         for finding in report.findings
     )
-    heading = _both(summary(report.counts))
+    heading = both(summary(report.counts))
     return f'<nav class="jumps"><details open><summary>{heading}</summary><ol>{items}</ol></details></nav>'
 
 
@@ -151,7 +152,7 @@ def _where(finding: Finding) -> Text:
 
 def _sign(finding: Finding) -> str:
     sign, one, _many = SEVERITIES[finding.severity]
-    return f'<span class="sign" aria-hidden="true">{sign}</span><span class="unseen">{_both(one)}: </span>'
+    return f'<span class="sign" aria-hidden="true">{sign}</span><span class="unseen">{both(one)}: </span>'
 
 
 def _card(finding: Finding, identifier: str) -> str:
@@ -160,20 +161,20 @@ def _card(finding: Finding, identifier: str) -> str:
     where = _where(finding)
     rows = [
         ("place", f"<code>{_breakable(finding.path)}</code>" if finding.path else ""),
-        ("found", _both(found) if found else ""),
+        ("found", both(found) if found else ""),
         ("allowed", f"<code>{escape(finding.allowed)}</code>" if finding.allowed else ""),
-        ("remedy", _both(finding.remedy) if finding.remedy.de else ""),
+        ("remedy", both(finding.remedy) if finding.remedy.de else ""),
     ]
     source = f" · {escape(finding.source)}" if finding.source else ""
     facts = "".join(
-        f'<div class="{name}"><dt>{_both(LABELS[name])}</dt><dd>{value}</dd></div>' for name, value in rows if value
+        f'<div class="{name}"><dt>{both(LABELS[name])}</dt><dd>{value}</dd></div>' for name, value in rows if value
     )
     return (
         f'<article class="finding {finding.severity}" data-severity="{finding.severity}" id="{identifier}" '
         f'tabindex="-1" aria-labelledby="{identifier}t">'
-        f'<h3 id="{identifier}t">{_sign(finding)}{_both(finding.text)}</h3>'
+        f'<h3 id="{identifier}t">{_sign(finding)}{both(finding.text)}</h3>'
         f"<dl>{facts}</dl>"
-        f'<p class="where">{_both(Text(where.de + column.de, where.en + column.en))} · '
+        f'<p class="where">{both(Text(where.de + column.de, where.en + column.en))} · '
         f"<code>{escape(finding.code)}</code>{source}</p></article>"
     )
 
@@ -193,7 +194,7 @@ def _message(report: Checked, ids: dict[int, str]) -> str:
     whole = count <= WHOLE and len(report.source.data) <= _WHOLE_BYTES
     shown = list(range(1, count + 1)) if whole else sorted(_around(marked, count))
     lines = report.source.lines({number: first_column(by_line.get(number, [])) for number in shown})
-    heading = _both(Text("Nachricht", "Message"))
+    heading = both(Text("Nachricht", "Message"))
     parts = []
     for first, last in _segments(shown, set(marked)):
         findings = by_line.get(first, [])
@@ -230,7 +231,7 @@ def _gap(number: int) -> str:
     left_out = Text(f"{number} Zeilen nicht gezeigt", f"{number} lines not shown")
     if number == 1:
         left_out = Text("1 Zeile nicht gezeigt", "1 line not shown")
-    return f'<p class="gap">⋯ {_both(left_out)}</p>'
+    return f'<p class="gap">⋯ {both(left_out)}</p>'
 
 
 def _line(number: int, line: Line, findings: Sequence[Finding]) -> str:

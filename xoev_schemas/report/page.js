@@ -29,14 +29,7 @@
     tell();
   };
 
-  all("button.language").forEach((button) =>
-    button.addEventListener("click", () => {
-      document.documentElement.lang = button.value;
-      document.title = document.body.dataset[button.value === "de" ? "titleDe" : "titleEn"];
-      all("button.language").forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
-      tell();
-    }),
-  );
+  document.addEventListener("language", tell);
 
   const filter = () => {
     const wanted = new Set(all("fieldset input:checked").map((box) => box.value));
@@ -67,6 +60,5 @@
     }
   });
 
-  one(".tools").hidden = false;
   filter();
 })();
