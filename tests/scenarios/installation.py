@@ -42,7 +42,7 @@ class Installation:
         self._program = program
         self.home = folder / "home"
         self.home.mkdir(parents=True)
-        self._file = folder / "gateway.yaml"
+        self.file = folder / "gateway.yaml"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._log = (folder / "processes.log").open("ab")
         with socket.socket() as probe:
@@ -54,14 +54,14 @@ class Installation:
             "broker_url": broker_url,
             "listen": f"127.0.0.1:{port}",
         }
-        self._file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
+        self.file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
         KeyRing.load(self.home / "keys", create=True)
         upgrade_url(self.settings.effective_database_url)
         _, self.packages = load_packages(self.settings)
 
     @property
     def settings(self) -> Settings:
-        return load_settings(self._file)
+        return load_settings(self.file)
 
     @property
     def url(self) -> str:
@@ -78,14 +78,14 @@ class Installation:
     def start(self, *roles: str, options: Sequence[str] = ()) -> None:
         """One process per role (`run` is all of them in one); returns when the API answers, if it is among them."""
         for role in roles:
-            command = [sys.executable, *self._program, role, "--config", str(self._file), *options]
+            command = [sys.executable, *self._program, role, "--config", str(self.file), *options]
             self._processes[role] = subprocess.Popen(command, stdout=self._log, stderr=self._log, env=dict(os.environ))
         if {"serve", "run"} & set(roles):
             self.wait_until(self._serves, "the API to answer")
 
     def command(self, *words: str) -> Any:
         """Run one command with `--json` beside what runs; its document. Its logs go where the processes' go."""
-        line = [sys.executable, *self._program, *words, "--json", "--config", str(self._file)]
+        line = [sys.executable, *self._program, *words, "--json", "--config", str(self.file)]
         done = subprocess.run(line, stdout=subprocess.PIPE, stderr=self._log, timeout=SECONDS)
         document = json.loads(done.stdout)
         assert "error" not in document, document
