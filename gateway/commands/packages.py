@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from gateway.commands.opening import gaps, look
-from gateway.commands.output import Config, Exit, Json, emit, print_findings, say, settings_for, table
+from gateway.commands.operators import Lang, language
+from gateway.commands.output import Config, Exit, Json, emit, say, settings_for, table
 from gateway.errors import ConfigurationError, GatewayError
+from gateway.services import Packages
 from gateway.wiring import open_checker
 from xoev_schemas.findings import Finding, has_errors
 
@@ -23,8 +25,20 @@ services = typer.Typer(
 
 
 def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[SERVICE]...", help="Show the tables of these; as with --table.")
+    ] = None,
     config: Config = None,
-    table_view: Annotated[bool, typer.Option("--table", help="Show who receives which field.")] = False,
+    table_view: Annotated[
+        bool, typer.Option("--table", help="Show where each required field comes from, and who receives what.")
+    ] = False,
+    everything: Annotated[bool, typer.Option("--all", help="In the tables the fields that are optional, too.")] = False,
+    form: Annotated[
+        Literal["text", "json", "html"],
+        typer.Option("--format", help="html: the tables as one page of its own; json = --json."),
+    ] = "text",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="File to write to.", dir_okay=False)] = None,
+    lang: Lang = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Warnings count as errors: everything has to be installed.")
     ] = False,
@@ -39,19 +53,21 @@ def check(
     """Prove the whole configuration, without network or running parts. 1: a package is wrong; 2: could not check."""
     from adapters.registry import load_adapter
     from gateway.checking import check_packages, recipients
+    from gateway.commands.tabled import Tables, write
     from gateway.counterexamples import look_for_breaking
     from gateway.packages.fitting import misfits
 
-    settings = settings_for(config)
+    settings, form = settings_for(config), "json" if as_json else form
     if not settings.packages:
         say("These are the packages shipped with the gateway, for no setting `packages` names folders of your own.")
     try:
         registry, packages = look(settings)
     except ConfigurationError as error:
         # The packages are what was asked about, so this is an answer.
-        _say_findings(error.findings, {}, as_json=as_json)
+        write(error.findings, {"recipients": {}}, None, form, output, language(lang))
         say(f"The packages cannot be read: {_count(error.findings)}.")
         raise typer.Exit(Exit.NO) from None
+    _require_known(names or (), packages)
     with open_checker(settings, registry) as checker:
         findings = check_packages(packages, checker, load_adapter, strict=strict)
         looked = None
@@ -61,24 +77,35 @@ def check(
             )
             findings += looked.findings
     findings += [*misfits(settings, packages), *gaps(settings, packages, strict=strict)]
-    told = recipients(packages)
-    _say_findings(findings, told, as_json=as_json)
-    if table_view and not as_json:
-        for name, fields in told.items():
-            table(name, ("field", "goes to"), [(field, ", ".join(to) or "nobody") for field, to in fields.items()])
-    if looked is not None and looked.unfinished:
-        names = ", ".join(looked.unfinished)
-        say(f"{seconds:g} s were too short to try everything that could break {names}; --seconds gives it more.")
-    active = sum(s.inactive is None for s in packages.services.values())
-    say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {_count(findings)}.")
+    tables = None
+    if table_view or names or form == "html":
+        tables = Tables.of(packages, registry, load_adapter, names or (), everything=everything)
+    write(findings, {"recipients": recipients(packages)}, tables, form, output, language(lang))
+    _say_how_it_ended(findings, packages, looked.unfinished if looked else (), seconds)
     raise typer.Exit(Exit.NO if has_errors(findings) else Exit.YES)
 
 
-def _say_findings(findings: Sequence[Finding], told: Mapping[str, object], *, as_json: bool) -> None:
-    if as_json:
-        emit({"findings": [f.as_dict() for f in findings], "recipients": told})
-    else:
-        print_findings(findings)
+def _say_how_it_ended(findings: Sequence[Finding], packages: Packages, names: Sequence[str], seconds: float) -> None:
+    """names: of services for which time was too short."""
+    if names:
+        unfinished = ", ".join(names)
+        say(f"{seconds:g} s were too short to try everything that could break {unfinished}; --seconds gives it more.")
+    active = sum(s.inactive is None for s in packages.services.values())
+    say(f"{active} of {len(packages.services)} services active, {len(packages.targets)} targets, {_count(findings)}.")
+
+
+def _require_known(names: Sequence[str], packages: Packages) -> None:
+    """Raises GatewayError."""
+    unknown = sorted(set(names) - set(packages.services))
+    if unknown:
+        raise GatewayError(
+            f"no such service: {', '.join(unknown)}",
+            code="unknown_service",
+            remedy=f"Known are: {', '.join(sorted(packages.services)) or 'none'}.",
+        )
+    for name in names:
+        if reason := packages.services[name].inactive:
+            say(f"{name} is inactive: {reason}")
 
 
 def _count(findings: Sequence[Finding]) -> str:
@@ -134,13 +161,7 @@ def run_service_samples(
 
     settings = settings_for(config)
     registry, packages = look(settings)
-    unknown = sorted(set(names or ()) - set(packages.services))
-    if unknown:
-        raise GatewayError(
-            f"no such service: {', '.join(unknown)}",
-            code="unknown_service",
-            remedy=f"Known are: {', '.join(sorted(packages.services)) or 'none'}.",
-        )
+    _require_known(names or (), packages)
     chosen = [s for s in packages.services.values() if (s.name in names if names else s.inactive is None)]
     with open_checker(settings, registry) as checker:
         results = try_samples(packages, chosen, checker, load_adapter)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from gateway.mapping.language import Object
 from gateway.mapping.making import Making, Spot
 from gateway.mapping.wording import condition_text
 from gateway.packages.case_source import Given
@@ -165,7 +166,9 @@ class _Message:
             if request is not None and variant.when is not None:
                 looked_at += request.looked_at(variant.when, self._case.top())
             for node in (node for spot in looked_at for node in spot.nodes):
-                yield from () if isinstance(node, Given) else self._case.making.reads(node)
+                # That a group is there says nothing about a single field of it.
+                if not isinstance(node, Given) and not isinstance(node.template, Object):
+                    yield from self._case.making.reads(node)
 
 
 def _not_received(model: SchemaModel, above: _Place, got: Sequence[_Place]) -> Iterator[tuple[_Place, Node]]:

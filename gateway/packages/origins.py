@@ -31,6 +31,11 @@ class MessageField:
     named: Named
     times: str
 
+    @property
+    def label(self) -> str:
+        """What people call it, or where it stands: the name of an element alone says little."""
+        return str(self.named) if self.named.name else self.path
+
     @classmethod
     def of(cls, spot: Spot, names: SourceNames) -> MessageField:
         times = f"{int(spot.sure)}..{'*' if spot.several else 1}"

@@ -14,6 +14,7 @@ from xoev_schemas.model import SchemaModel
 _FIM_ID = re.compile(r"[FG]\d{8,11}")
 # As the tools of FIM write it into the schemas they make: `Datenfeld: Familienname - Wertebereich: Text`.
 _FIM_WORDS = re.compile(r"(?:Datenfeld|Datenfeldgruppe): (?P<name>.+?)(?: - (?:Wertebereich|Typ): .*)?", re.DOTALL)
+_CODE = "code"
 _LONGEST_HELP = 160
 
 
@@ -49,6 +50,8 @@ class SourceNames:
         if _FIM_ID.fullmatch(identifier):
             said = _FIM_WORDS.fullmatch(words)
             return Named(said["name"] if said else words, identifier)
+        if identifier == _CODE and len(place) > 1:  # XÖV's codes stand in an element of their own, whose name says what
+            return Named("", f"{place[-2]}/{_CODE}", _first_sentence(self._words(place[:-1])))
         return Named("", identifier, _first_sentence(words))
 
     def _words(self, place: tuple[str, ...]) -> str:
@@ -76,5 +79,5 @@ def _of_xsd(element: Any) -> str:
 
 
 def _first_sentence(words: str) -> str:
-    sentence = re.split(r"(?<=[a-zäöüß)“\"][.!?]) (?=[A-ZÄÖÜ])", words, maxsplit=1)[0]
+    sentence = re.split(r"(?<=[a-zäöüß)][a-zäöüß)“\"][.!?]) (?=[A-ZÄÖÜ])", words, maxsplit=1)[0]
     return sentence if len(sentence) <= _LONGEST_HELP else sentence[: _LONGEST_HELP - 1].rstrip() + "…"

@@ -45,8 +45,8 @@ _FOOTER = Text(
     "Nachricht ab, die zweite auch davon, welche Leistungen hier eingerichtet sind. Verdeckte Zeichen (•) sind Werte "
     "der Nachricht. Auf einer Beanstandung springen die Tasten n und p zur nächsten und vorigen.",
     "“Valid by the standard” and “accepted by this gateway” are two statements: the first depends on the message "
-    "alone, the second also on the services set up here. Hidden characters (•) are values of the message. On a finding, "
-    "the keys n and p go to the next and the previous one.",
+    "alone, the second also on the services set up here. Hidden characters (•) are values of the message. On a "
+    "finding, the keys n and p go to the next and the previous one.",
 )
 
 
