@@ -38,12 +38,24 @@ def relay(
     rebuild: Annotated[
         bool,
         typer.Option(
-            help="Put every unfinished delivery back into the outbox (after total loss of the broker), then run."
+            "--rebuild",
+            help="After total loss of the broker: put every unfinished delivery back into the outbox, and end. The "
+            "relays that run send them.",
         ),
     ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --rebuild: only count.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Relay, sweep and collector (production; a second process waits as a spare)."""
-    _run(_shared(settings_for(config)), ("relay",), rebuild=rebuild)
+    settings = _shared(settings_for(config))
+    if rebuild:
+        from gateway.commands.recovering import rebuild as put_back
+
+        put_back(settings, dry_run=dry_run, as_json=as_json)
+    elif dry_run or as_json:
+        raise GatewayError("--dry-run and --json go with --rebuild", code="usage")
+    else:
+        _run(settings, ("relay",))
 
 
 def token(
@@ -119,7 +131,7 @@ def _shared(settings: Settings) -> Settings:
     return settings
 
 
-def _run(settings: Settings, roles: Sequence[str], *, rebuild: bool = False) -> None:
+def _run(settings: Settings, roles: Sequence[str]) -> None:
     from gateway.commands.opening import gaps
     from gateway.runtime import running, until_told
     from gateway.wiring import open_gateway
@@ -130,8 +142,6 @@ def _run(settings: Settings, roles: Sequence[str], *, rebuild: bool = False) -> 
         say(f"There is no gateway.yaml here: everything is as shipped, in {settings.home}.")
     with open_gateway(settings) as gateway:
         print_findings(gaps(settings, gateway.packages), err)
-        if rebuild:
-            say(f"{gateway.store.rebuild().result()} deliveries put back into the outbox.")
         with running(gateway, roles):  # type: ignore[arg-type]
             until_told()
 

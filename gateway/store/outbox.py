@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, delete, exists, func, insert, or_, select, update
 
 from gateway.store import tables as t
 from gateway.store.changes import INSERT_OUTBOX, delivery_of, outbox_row
@@ -48,6 +48,24 @@ _FORGOTTEN = (
     .with_for_update(of=t.delivery, skip_locked=True)
 )
 _UNFINISHED = _WITH_TRACE.where(_NOWHERE, or_(_PENDING, _HELD))
+REBUILD_BATCH = 1000
+"""Rows put back in one transaction while the installation goes on."""
+_UNFINISHED_BATCH = (
+    _UNFINISHED.where(t.delivery.c.delivery_id > bindparam("after"))
+    .order_by(t.delivery.c.delivery_id)
+    .limit(REBUILD_BATCH)
+    .with_for_update(of=t.delivery, skip_locked=True)
+)
+UNFINISHED_BY_TARGET = (
+    select(
+        t.delivery.c.target,
+        func.count().label("deliveries"),
+        func.sum(case((_NOWHERE, 1), else_=0)).label("nowhere"),
+    )
+    .where(or_(_PENDING, _HELD))
+    .group_by(t.delivery.c.target)
+    .order_by(t.delivery.c.target)
+)
 _SWEPT = update(t.delivery).where(t.delivery.c.delivery_id == bindparam("id")).values(swept_at=bindparam("now"))
 _EXPIRE = update(t.delivery).where(_HELD).values(claimed_until=bindparam("now"))
 _END_LEASES = delete(t.lease)
@@ -99,10 +117,21 @@ def sweep(tx: Transaction, now: datetime, tolerance_seconds: float) -> int:
 
 
 def rebuild(tx: Transaction) -> int:
-    """After the broker lost everything: an outbox row for every unfinished delivery that has none. How many."""
+    """At the start of an installation that is one process: an outbox row for every unfinished delivery that has none.
+    How many.
+    """
     rows = tx.rows(_UNFINISHED)
     _put_back(tx, rows, tx.now)
     return len(rows)
+
+
+def put_back_batch(tx: Transaction, after: str) -> tuple[int, str | None]:
+    """`rebuild` in pieces, beside running processes: how many, and the id to go on after (None: that was all)."""
+    rows = tx.rows(_UNFINISHED_BATCH, {"after": after})
+    _put_back(tx, rows, tx.now)
+    if rows:  # the sweep must not put the same ones back a moment later
+        tx.execute_many(_SWEPT, [{"id": row.delivery_id, "now": tx.now} for row in rows])
+    return len(rows), rows[-1].delivery_id if len(rows) == REBUILD_BATCH else None
 
 
 def _put_back(tx: Transaction, rows: Sequence[Any], now: datetime) -> None:

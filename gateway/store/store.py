@@ -60,6 +60,7 @@ from gateway.store.records import (
     Standing,
     SubmissionView,
 )
+from gateway.store.recovery import Recovery
 from gateway.store.rotation import KeyKeeping
 from gateway.store.session import DatabaseError, Session
 from gateway.store.writer import Transaction, Writer
@@ -97,7 +98,8 @@ class Store:
 
     outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
     (and clears it before it reads), instead of looking again after a while. matters: what submissions of one case id
-    have to do with each other. holds: legal holds and erasure. keys: which wrapping keys are in use.
+    have to do with each other. holds: legal holds and erasure. keys: which wrapping keys are in use. recovery: what is
+    done after a loss.
     """
 
     def __init__(
@@ -120,6 +122,7 @@ class Store:
         self.matters = Matters(self._read, self._writer, keys)
         self.holds = Holds(self._read, self._writer, writing)
         self.keys = KeyKeeping(self._read, self._writer, keys)
+        self.recovery = Recovery(self._read, self._writer)
 
     @classmethod
     def open(
