@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    backups,
     describing,
     keeping,
     keys,
@@ -84,6 +85,8 @@ app.command()(running.token)
 database.command("upgrade")(running.db_upgrade)
 app.add_typer(database, name="db")
 app.add_typer(keys.keys, name="keys")
+app.command()(backups.backup)
+app.command()(backups.restore)
 app.command()(keeping.erase)
 app.add_typer(keeping.hold, name="hold")
 

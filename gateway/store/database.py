@@ -143,9 +143,12 @@ def prepare(engine: Engine, *, create: bool) -> None:
             if engine.dialect.name == "postgresql":
                 _require_durable(connection)
             current = MigrationContext.configure(connection).get_current_revision()
-        head = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        script = ScriptDirectory(str(MIGRATIONS))
+        head = script.get_current_head()
         if current == head:
             return
+        if current is not None and current not in {one.revision for one in script.walk_revisions()}:
+            raise ConfigurationError([_newer(current, head)])
         if not create:
             raise ConfigurationError([_not_migrated(current, head)])
         upgrade(engine)
@@ -153,23 +156,28 @@ def prepare(engine: Engine, *, create: bool) -> None:
         raise _unusable("opened", engine.url, error) from None
 
 
-def upgrade(engine: Engine) -> None:
-    """Run every migration that is missing, in one transaction each. Safe to call by several processes at once."""
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Run every migration that is missing, in one transaction. Safe to call by several processes at once."""
+    with engine.begin() as connection:
+        upgrade_on(connection, revision)
+
+
+def upgrade_on(connection: Connection, revision: str = "head") -> None:
+    """The same within a transaction of the caller's, up to a revision."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        if engine.dialect.name == "postgresql":
-            # Two processes that start together: the second waits here and finds everything done.
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ozg-gateway.migrations'))"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    if connection.dialect.name == "postgresql":
+        # Two processes that start together: the second waits here and finds everything done.
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('ozg-gateway.migrations'))"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
-def upgrade_url(url: str) -> None:
+def upgrade_url(url: str, revision: str = "head") -> None:
     """`upgrade` for a database given by its URL (`gateway db upgrade`)."""
     engine = writing_engine(_with_folder(database_url(url)))
     try:
-        upgrade(engine)
+        upgrade(engine, revision)
     except SQLAlchemyError as error:
         raise _unusable("migrated", engine.url, error) from None
     finally:
@@ -218,14 +226,19 @@ def _unusable(done: str, url: URL, error: SQLAlchemyError) -> StoreUnavailable:
 def require_keys(reading: Engine, keys: KeyRing) -> None:
     """Every key version in use must be here, and be the right one: found at the start, not at the first reading."""
     with reading.begin() as connection:
-        session = Session(connection)
-        for used in session.rows(select(t.content_key.c.key_version).distinct()):
-            of_version = select(t.content_key).where(t.content_key.c.key_version == used.key_version).limit(1)
-            sample = session.rows(of_version)[0]
-            try:
-                keys.unwrap(sample.key_version, sample.wrapped_key, sample.submission_id)
-            except WrongKey:
-                raise ConfigurationError([_wrong_key(sample.key_version)]) from None
+        require_keys_on(connection, keys)
+
+
+def require_keys_on(connection: Connection, keys: KeyRing) -> None:
+    """The same within a transaction of the caller's."""
+    session = Session(connection)
+    for used in session.rows(select(t.content_key.c.key_version).distinct()):
+        of_version = select(t.content_key).where(t.content_key.c.key_version == used.key_version).limit(1)
+        sample = session.rows(of_version)[0]
+        try:
+            keys.unwrap(sample.key_version, sample.wrapped_key, sample.submission_id)
+        except WrongKey:
+            raise ConfigurationError([_wrong_key(sample.key_version)]) from None
 
 
 def _bad_url() -> Finding:
@@ -270,6 +283,23 @@ def _not_migrated(current: str | None, head: str | None) -> Finding:
         ),
         path="database_url",
         remedy=Text("Führen Sie aus: gateway db upgrade", "Run: gateway db upgrade"),
+    )
+
+
+def _newer(current: str, head: str | None) -> Finding:
+    return Finding(
+        "config.database_newer",
+        "error",
+        "service",
+        Text(
+            f"Die Datenbank hat den Stand {current} einer neueren Version; diese kennt nur bis {head}.",
+            f"The database is at {current}, of a newer version; this one knows up to {head}.",
+        ),
+        path="database_url",
+        remedy=Text(
+            "Starten Sie die neuere Version. Zurück geht es nur mit einer Sicherung von davor.",
+            "Start the newer version. The way back is a backup from before.",
+        ),
     )
 
 
