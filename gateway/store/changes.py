@@ -228,14 +228,19 @@ class Change:
 @contextmanager
 def changing(tx: Transaction, submission_id: str) -> Iterator[Change]:
     """Lock a submission, change what belongs to it, write the events. Raises NotFound, and RowLocked to the writer."""
+    change = Change(tx, lock(tx, submission_id))
+    yield change
+    change.write()
+
+
+def lock(tx: Transaction, submission_id: str) -> Record:
+    """The submission's row, which nobody else changes from now on. Raises NotFound, and RowLocked to the writer."""
     row = tx.row(_LOCK_SUBMISSION if tx.patient else _LOCK_SUBMISSION_AT_ONCE, {"id": submission_id})
     if row is None:
         if tx.row(_EXISTS, {"id": submission_id}) is not None:
             raise RowLocked(submission_id)
         raise NotFound("there is no such submission")
-    change = Change(tx, row)
-    yield change
-    change.write()
+    return row
 
 
 def owner_of(tx: Transaction, delivery_id: str) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy import and_, bindparam, select
 
 from gateway.delivery import OPEN, Delivery, DeliveryState
 from gateway.store import tables as t
-from gateway.store.changes import changing, owner_of
+from gateway.store.changes import changing, lock, owner_of
 from gateway.store.session import Record, Session
 from gateway.store.work import refusal_of
 from gateway.store.writer import Transaction
@@ -113,7 +113,7 @@ def wait(tx: Transaction, delivery_id: str) -> bool:
         delivery = change.delivery(delivery_id)
         if refusal_of(delivery, tx.now) is not None or delivery.state not in (D.QUEUED, D.WAITING):
             return False
-        behind = place(tx, delivery).behind
+        behind = _held_in_front(tx, delivery)
         if behind is None:
             return False
         details = {"why": ORDER, "behind": behind}
@@ -125,6 +125,19 @@ def wait(tx: Transaction, delivery_id: str) -> bool:
             if delivery.behind != behind:
                 change.note("delivery.waits_on", delivery_id=delivery_id, details=details)
         return True
+
+
+def _held_in_front(tx: Transaction, delivery: Delivery) -> str | None:
+    """The submission that goes first, locked; None: there is none.
+
+    What is in front may be ending right now: that transaction does not see who begins to wait in this one, and lets
+    nobody on. So it is waited for, and looked at again.
+    """
+    locked = None
+    while (behind := place(tx, delivery).behind) != locked and behind is not None:
+        lock(tx, behind)
+        locked = behind
+    return behind
 
 
 def _earlier(session: Session, submission_id: str, statement: Any, **parameters: str) -> list[Record]:
