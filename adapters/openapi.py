@@ -29,17 +29,33 @@ KINDS: tuple[Kind, ...] = ("json", "multipart", "xml", "form")
 """Kinds of bodies that can be written; of several that an operation takes, the first in this order."""
 
 
+Place = tuple[str | int, ...]
+"""A place in a document: names of members and indexes from 0, from the root on."""
+
+
 class OpenApiUnusable(Exception):
     """The document cannot be read, or lacks what was asked for. Names no values.
 
     asked: what `target.yaml` asks for and the document does not have (`path`, `media_type`, `openapi`); None = the
     document itself is at fault, in this line if known.
+    place, reference: where in the document: steps from its root, or what names a `$ref` that cannot be followed;
+    `adapters.openapi_lines` makes a line of either.
     """
 
-    def __init__(self, reason: str, *, asked: str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        asked: str | None = None,
+        line: int | None = None,
+        place: Place = (),
+        reference: str | None = None,
+    ) -> None:
         super().__init__(reason)
         self.asked = asked
         self.line = line
+        self.place = place
+        self.reference = reference
 
 
 def kind_of(media_type: str) -> Kind | None:
@@ -71,19 +87,24 @@ class OpenApiOperation:
         self._operation = operation
         contents = (_resolved(document, operation.get("requestBody")) or {}).get("content") or {}
         self.media_types = tuple(contents)
-        self.media_type = _chosen(name, contents, media_type)
+        verb, _, path = name.partition(" ")
+        place: Place = ("paths", path, verb.lower())
+        self.media_type = _chosen(name, contents, media_type, (*place, "requestBody", "content"))
         content = contents.get(self.media_type) or {} if self.media_type is not None else {}
         self.body_schema: Any = content.get("schema")
         self.encoding: Mapping[str, Any] = content.get("encoding") or {}
         named: dict[str, Any] = {parameter: {} for parameter in re.findall(r"\{([^}]+)\}", name)}
         self.path_parameters: dict[str, Any] = named | dict(_path_parameters(document, operation))
-        self._body = self._compiled(self.body_schema)
+        self._body = self._compiled(
+            self.body_schema, (*place, "requestBody", "content", self.media_type or "", "schema")
+        )
         self._answers: dict[str, Any] = {}
         self.answer_schemas: dict[str, Any] = {}
         for status, response in (operation.get("responses") or {}).items():
-            schema = _json_schema(_resolved(document, response))
+            kind, schema = _json_content(_resolved(document, response))
             self.answer_schemas[str(status).upper()] = schema
-            self._answers[str(status).upper()] = self._compiled(schema)
+            where = (*place, "responses", str(status), "content", kind, "schema")
+            self._answers[str(status).upper()] = self._compiled(schema, where)
 
     def body_errors(self, body: Any) -> list[str]:
         """What the operation's schema says against a request body; may repeat values."""
@@ -152,7 +173,8 @@ class OpenApiOperation:
                 found += _fields(self._document, schema, "", _DEPTH)
         return found
 
-    def _compiled(self, schema: Any) -> Any:
+    def _compiled(self, schema: Any, place: Place) -> Any:
+        """place: of the schema. Raises OpenApiUnusable."""
         if schema is None:
             return None
         whole = {**schema, "components": self._document.get("components", {})}
@@ -162,7 +184,12 @@ class OpenApiOperation:
             return kind(_with_null(whole) if old else whole, validate_formats=True, retriever=_refuse)
         except (ValueError, jsonschema_rs.ReferencingError) as error:
             reason = str(error).strip().splitlines()[0]
-            raise OpenApiUnusable(f"the schema of {self.name} cannot be used: {reason}") from error
+            path = tuple(getattr(error, "instance_path", ()))
+            raise OpenApiUnusable(
+                f"the schema of {self.name} cannot be used: {reason}",
+                place=path if path[:1] == ("components",) else (*place, *path),
+                reference=None if path else reason,
+            ) from error
 
 
 class OpenApi:
@@ -179,7 +206,7 @@ class OpenApi:
         except (ValueError, yaml.YAMLError) as error:
             raise _unreadable(name, error) from error
         if not isinstance(self._document, dict) or not str(self._document.get("openapi", "")).startswith("3."):
-            raise OpenApiUnusable(f"{name} is not an OpenAPI 3 document")
+            raise OpenApiUnusable(f"{name} is not an OpenAPI 3 document", place=("openapi",))
 
     def security_schemes(self) -> list[Mapping[str, Any]]:
         """Every way to show who asks that the document knows."""
@@ -238,6 +265,7 @@ def _resolved(document: Mapping[str, Any], value: Any) -> Any:
     """Follow `$ref`s inside the document. Raises OpenApiUnusable for one that leads nowhere, in a circle or
     elsewhere.
     """
+    reference = ""
     for _ in range(_DEPTH):
         if not isinstance(value, Mapping) or "$ref" not in value:
             return value
@@ -247,13 +275,13 @@ def _resolved(document: Mapping[str, Any], value: Any) -> Any:
             name = part.replace("~1", "/").replace("~0", "~")
             value = value.get(name) if isinstance(value, Mapping) else None
         if value is None:
-            raise OpenApiUnusable(f"{reference} leads nowhere")
-    raise OpenApiUnusable("references go in a circle")
+            raise OpenApiUnusable(f"{reference} leads nowhere", reference=reference)
+    raise OpenApiUnusable("references go in a circle", reference=reference)
 
 
-def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None) -> str | None:
-    """The media type of the request body. Raises OpenApiUnusable when the operation takes none that was wanted, or that
-    can be written.
+def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None, place: Place) -> str | None:
+    """The media type of the request body. place: of `contents`. Raises OpenApiUnusable when the operation takes none
+    that was wanted, or that can be written.
     """
     if wanted is not None and contents:
         if wanted not in contents:
@@ -262,7 +290,7 @@ def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None) -> 
         return wanted
     writable = sorted((m for m in contents if kind_of(m)), key=lambda m: KINDS.index(kind_of(m) or "json"))
     if contents and not writable:
-        raise OpenApiUnusable(f"{operation} takes only what cannot be written here: {', '.join(contents)}")
+        raise OpenApiUnusable(f"{operation} takes only what cannot be written here: {', '.join(contents)}", place=place)
     return writable[0] if writable else wanted
 
 
@@ -273,12 +301,12 @@ def _path_parameters(document: Mapping[str, Any], operation: Mapping[str, Any]) 
             yield str(given.get("name")), given.get("schema") or {}
 
 
-def _json_schema(holder: Any) -> Any:
-    """The schema of the JSON content of a response, or None."""
+def _json_content(holder: Any) -> tuple[str, Any]:
+    """Media type and schema of the JSON content of a response; (empty, None) if there is none."""
     for media_type, content in ((holder or {}).get("content") or {}).items():
         if kind_of(media_type) == "json":
-            return content.get("schema")
-    return None
+            return str(media_type), content.get("schema")
+    return "", None
 
 
 def _with_null(schema: Any) -> Any:

@@ -60,10 +60,10 @@ class RestAdapter:
         try:
             operation = _operation(settings, config)
             search = _search(settings, self._probe, config)
+            return found + (check_settings(config, settings, self._probe, operation, search) if operation else [])
         except OpenApiUnusable as error:
             prefix = "probe." if operation is not None and error.asked is not None else ""
             return [*found, unusable(config, settings.openapi or "", error, prefix)]
-        return found + (check_settings(config, settings, self._probe, operation, search) if operation else [])
 
     def required_fields(self) -> list[FieldSpec] | None:
         if self._settings is None:

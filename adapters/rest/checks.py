@@ -11,6 +11,7 @@ from adapters import paths
 from adapters.base import FieldSpec, TargetConfig
 from adapters.http_auth import ApiKeyAuth
 from adapters.openapi import OpenApiOperation, OpenApiUnusable
+from adapters.openapi_lines import fault_line
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import config_finding
 from xoev_schemas.findings import Finding, Severity, Text
@@ -43,7 +44,8 @@ def unusable(config: TargetConfig, document: str, error: OpenApiUnusable, prefix
     )
     if error.asked is not None:
         return placed
-    return replace(placed, path=str(Path(config.folder) / document), line=error.line, found=None)
+    file = Path(config.folder) / document
+    return replace(placed, path=str(file), line=fault_line(file, error), found=None)
 
 
 def _asynchronous(config: TargetConfig, settings: RestSettings, operation: OpenApiOperation) -> list[Finding]:

@@ -185,7 +185,12 @@ def test_an_address_that_may_be_right_is_left_alone(city: City, url: str) -> Non
     ("old", "new", "file", "line", "says"),
     [
         ("openapi: 3.1.0", " openapi: 3.1.0", "amt.openapi.yaml", 2, "is not YAML"),
-        ("type: object", "type: objekt", "amt.openapi.yaml", None, "cannot be used"),
+        ("type: object", "type: objekt", "amt.openapi.yaml", 10, "cannot be used"),
+        ("enum: [SO, SR]", "enum: SO", "amt.openapi.yaml", 14, "cannot be used"),
+        ("enum: [SO, SR]", '$ref: "#/components/schemas/Ding"', "amt.openapi.yaml", 14, "does not exist"),
+        ("description: ok", '$ref: "#/components/responses/Da"', "amt.openapi.yaml", 15, "leads nowhere"),
+        ("application/json", "image/png", "amt.openapi.yaml", 7, "cannot be written here"),
+        ("openapi: 3.1.0", 'openapi: "2.0"', "amt.openapi.yaml", 1, "is not an OpenAPI 3 document"),
         ("/faelle:", "/fall:", "target.yaml", 5, "did you mean POST /fall?"),
     ],
 )
