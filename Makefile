@@ -1,6 +1,6 @@
 # What a developer types. `make setup` installs what the others need; each of them calls it, and it is quick when done.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check bench format lock reference clean
+.PHONY: help setup demo test test-long check bench torture format lock reference clean
 
 BIN := .venv/bin
 
@@ -28,6 +28,9 @@ check: setup      ## style, types, which part may import which, documentation
 
 bench: setup      ## throughput and latency, each next to the bare loop measured in the same run
 	$(BIN)/python -m tests.benchmarks
+
+torture: setup    ## break everything around the gateway, then count: SEED=… MINUTES=… (in each shape); writes docs/reliability.md
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) --minutes $(or $(MINUTES),2) --seeded --write docs/reliability.md
 
 format: setup     ## put the code into its one form
 	$(BIN)/ruff check --fix
