@@ -232,6 +232,9 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     )
     number = gateway.store.start_attempt(delivery, start).result()
     delivery = replace(delivery, attempts=delivery.attempts + 1)
+    if delivery.claimed_until is not None and gateway.clock() >= delivery.claimed_until:
+        # We stood still (paused, swapped out): another worker may have sent it meanwhile, and ours bears no mark.
+        raise Conflict("the claim ran out before the call")
     outcome: Outcome
     try:
         receipt = gateway.adapter(target).deliver(prepared.request)
