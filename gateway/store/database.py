@@ -23,6 +23,10 @@ from xoev_schemas.findings import Finding, Text
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_MILLISECONDS = 10_000
 TRUNCATE_MILLISECONDS = 200
+PAUSED_SECONDS = 10
+"""A process that stands still in the middle of a transaction for this long loses its connection, and with it the rows
+that it locked: all others would wait for them. Ours never pause there.
+"""
 READERS = 20
 """Reading connections that are kept: as many as usually read at a time (16 workers and the interface). A new one costs
 more than what it reads.
@@ -96,6 +100,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _prepare_postgres(connection: Any, _record: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET TIME ZONE 'UTC'")
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{PAUSED_SECONDS}s'")
     connection.commit()
 
 
