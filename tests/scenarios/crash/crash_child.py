@@ -1,28 +1,27 @@
 """A gateway that dies at a named moment: `python crash_child.py ARMED ROLE …` runs `gateway ROLE …`.
 
-ARMED is a file that need not exist. While it says `POINT HIT TARGET`, the process kills itself (SIGKILL) when it comes
-to that point for the HIT-th time, for that target (`-`: any). The functions are replaced here, in the test's own child:
-the program has no code for tests.
+ARMED is a file that need not exist. While it says `POINT HIT TARGET SIGNAL`, the process sends itself that signal
+(SIGKILL, SIGSTOP) when it comes to that point for the HIT-th time, for that target (`-`: any). The functions are
+replaced here, in the test's own child: the program has no code for tests.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultDialect
 
-from gateway import pipeline
+from gateway import pipeline, wiring
 from gateway.delivery import Dead, Delivered, Wait, notices, relay
-from gateway.store import Store, intake, keeping, outbox
+from gateway.store import Store, database, intake, keeping, outbox
 
 ARMED = Path(sys.argv[1])
 _hits: Counter[str] = Counter()
@@ -31,9 +30,9 @@ _in_commit = threading.local()
 
 
 def pass_by(point: str, *arguments: Any) -> None:
-    """Die here, if that is what ARMED says."""
+    """Die or stop here, if that is what ARMED says."""
     try:
-        name, hit, target = ARMED.read_text().split()
+        name, hit, target, deadly = ARMED.read_text().split()
     except (FileNotFoundError, ValueError):
         return
     if name != point or target not in ("-", *(str(getattr(a, "target", "")) for a in arguments)):
@@ -43,7 +42,8 @@ def pass_by(point: str, *arguments: Any) -> None:
         if _hits[point] != int(hit):
             return
     ARMED.unlink()
-    os.kill(os.getpid(), signal.SIGKILL)
+    # To this thread, which therefore does not run on for a moment while another one takes the signal.
+    signal.pthread_kill(threading.get_ident(), signal.Signals[deadly])
 
 
 Told = Callable[..., bool]
@@ -119,6 +119,21 @@ after(Store, "finish", "worker.waiting", of(Wait))
 before(Store, "finish", "worker.dies", of(Dead))
 after(Store, "attempt_unknown", "worker.unknown")
 before(Store, "resolve_unknown", "worker.resolves")
+
+# This machine's clock is off by the seconds in `clock-ROLE` beside ARMED. SQLite's time is this machine's.
+_CLOCK = ARMED.with_name(f"clock-{sys.argv[2]}") if len(sys.argv) > 2 else ARMED
+
+
+class Jumping(datetime):
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        try:
+            return datetime.now(tz) + timedelta(seconds=float(_CLOCK.read_text()))
+        except (FileNotFoundError, ValueError):
+            return datetime.now(tz)
+
+
+wiring.datetime = database.datetime = Jumping  # type: ignore[attr-defined,misc]
 
 # What was claimed by a process that died comes back at once, so that a matrix of these takes minutes.
 outbox._SLACK = timedelta(seconds=0.2)

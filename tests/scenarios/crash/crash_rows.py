@@ -49,6 +49,17 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Proven by a test of another folder (file below the project's root, function)."""
+
+    f: str
+    moment: str
+    test: tuple[str, str]
+    why: str
+    shapes: tuple[Shape, ...] = BOTH
+
+
+@dataclass(frozen=True, slots=True)
 class Absent:
     """Cannot happen: the part does not exist, or not in this shape."""
 
@@ -105,7 +116,7 @@ PROOFS = (
     Proof("F19", "refused, no such host", ("test_crash_departments", "not_a_byte"), "waits; no mark, no person"),
     Proof("F20", "cut at every place of request and answer", ("test_crash_departments", "cut_anywhere"),
           "asked; never repeated without a mark"),
-    Proof("F20", "neither to be asked nor repeated", ("test_crash_departments", "nobody_can_tell"),
+    Proof("F20", "neither to be asked nor repeated", ("test_crash_unknown", "nobody_can_tell"),
           "with a person, who has three choices"),
     Proof("F23", "answers that are none", ("test_crash_departments", "answers_that_are_none"),
           "unknown, asked, once there"),
@@ -122,6 +133,16 @@ PROOFS = (
           "starts nothing new; its running attempt is unknown", ("production",)),
 )  # fmt: skip
 
+ELSEWHERE = (
+    Elsewhere("F30", "rotation interrupted",
+              ("tests/unit/store/test_keys.py", "test_an_interrupted_rotation_goes_on_with_the_same_key"),
+              "old and new are readable; it goes on"),
+    Elsewhere("F35", "yesterday's backup restored",
+              ("tests/acceptance/test_backup_and_restore.py",
+               "test_a_backup_brings_everything_back_elsewhere_and_what_was_open_counts_as_unknown"),
+              "what was open counts as unknown"),
+)  # fmt: skip
+
 ABSENT = (
     Absent("F6", "the channel FIT-Connect does not exist"),
     Absent("F7", "the channel FIT-Connect does not exist"),
@@ -130,6 +151,7 @@ ABSENT = (
     Absent("F16", "the queue is in the process: every kill is one of the broker too", ("embedded",)),
     Absent("F17", "the queue is in the process: every kill loses all of it", ("embedded",)),
     Absent("F26", "editing dead letters does not exist"),
+    Absent("F36", "nothing was released yet: there is no older version"),
     Absent("F33", "one process: nobody takes over from it", ("embedded",)),
     Absent("F34", "one process, and its database is a file", ("embedded",)),
 )
@@ -142,6 +164,7 @@ def table() -> Iterator[Mapping[str, Any]]:
     rows = [
         *({"f": k.f, "moment": k.moment, "shapes": k.shapes, "holds": k.why, "by": "kills"} for k in KILLS),
         *({"f": p.f, "moment": p.moment, "shapes": p.shapes, "holds": p.why, "by": p.test[1]} for p in PROOFS),
+        *({"f": e.f, "moment": e.moment, "shapes": e.shapes, "holds": e.why, "by": e.test[1]} for e in ELSEWHERE),
         *({"f": a.f, "moment": "not applicable", "shapes": a.shapes, "holds": a.why, "by": ""} for a in ABSENT),
     ]
     return iter(sorted(rows, key=lambda row: POINTS.index(row["f"])))

@@ -39,7 +39,7 @@ FAST: Mapping[str, Any] = {
     "probe_after_seconds": 0.2,
     "circuit_probe_seconds": 0.5,
 }
-RETRY: Mapping[str, Any] = {"delays": ["0.3s", "0.5s"], "give_up_after": "5m"}
+RETRY: Mapping[str, Any] = {"delays": ["0.3s", "0.5s"]}
 CHILD = str(Path(__file__).parent / "crash_child.py")
 
 
@@ -85,10 +85,10 @@ class World:
 
     # -- processes
 
-    def arm(self, point: str, *, hit: int = 1, target: str = "-") -> None:
-        """From now on whoever comes to this point dies there."""
+    def arm(self, point: str, *, hit: int = 1, target: str = "-", deadly: str = "SIGKILL") -> None:
+        """From now on whoever comes to this point dies there (or with SIGSTOP stands still)."""
         written = self.armed.with_suffix(".new")
-        written.write_text(f"{point} {hit} {target}")
+        written.write_text(f"{point} {hit} {target} {deadly}")
         written.rename(self.armed)
 
     def wait_for_death(self) -> str:
@@ -100,6 +100,10 @@ class World:
 
     def start(self, role: str) -> None:
         self.installation.start(role)
+
+    def jump(self, role: str, seconds: float) -> None:
+        """From now on the clock of the machine on which this role runs is off by so much."""
+        self.armed.with_name(f"clock-{role}").write_text(str(seconds))
 
     # -- the portal's side
 
@@ -228,6 +232,7 @@ def world(
     through: Callable[[str, str], str] = lambda _, url: url,
     targets: Mapping[str, Mapping[str, Any]] | None = None,
     per_second: float | None = None,
+    give_up_after: str = "5m",
     **overrides: Any,
 ) -> Iterator[World]:
     """Open it, its processes running. through: (`database`, `broker` or a target's name, URL) → the URL that the
@@ -240,7 +245,7 @@ def world(
         # A queue in memory belongs to the gateway's process: the test cannot see into it.
         queue_url = "embedded://elsewhere" if embedded else shape.broker_url
         departments = stack.enter_context(department_systems(loaded, queue_url=queue_url))
-        retry = {**RETRY, "per_second": per_second}
+        retry = {**RETRY, "per_second": per_second, "give_up_after": give_up_after}
         told = {name: {"url": through(name, d.url), "retry": dict(retry)} for name, d in departments.items()}
         armed = folder / "armed"
         installation = Installation(

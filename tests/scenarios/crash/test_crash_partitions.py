@@ -6,13 +6,14 @@ Production only, with serve, work and relay as processes of their own; proxies s
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from city import until
-from crash_world import QUEUE, REST, SOAP, World, servers_of_its_own, wait_all, world
+from crash_world import QUEUE, REST, SOAP, Sent, World, servers_of_its_own, wait_all, world
 from tcp_proxy import TcpProxy
 
 from gateway.demo.servers import RabbitNode
@@ -123,24 +124,40 @@ def test_what_the_broker_forgets_the_sweep_puts_back(cluster: Cluster) -> None:
 
 
 def test_a_stopped_worker_that_comes_back_late_is_refused_and_asks_nobody_twice(cluster: Cluster) -> None:
-    # Given a worker in the middle of an attempt, and stopped there
-    cluster.world.tell(SOAP, "slow", seconds=0.5, times=1)
+    # Given a worker that stands still while the target has its case and the answer is under way
+    cluster.world.tell(SOAP, "slow", seconds=1.0, times=1)
     (sent,) = wait_all([cluster.world.send()])
-    until(lambda: bool(cluster.world.delivery(sent, SOAP).attempts), "the attempt to begin")
+    delivery_id = cluster.world.delivery(sent, SOAP).delivery_id
+    until(lambda: bool(cluster.world.effects(SOAP, delivery_id)), "the case")
     stopped = cluster.world.installation.detach("work")
     stopped.send_signal(signal.SIGSTOP)
 
-    # When another one takes over after the lease, and the first one wakes up
+    comes_back_late(cluster, sent, stopped)
+
+    assert cluster.world.effects(SOAP, delivery_id) == [False]
+
+
+def test_a_stopped_worker_that_had_not_sent_yet_does_not_send_when_it_comes_back(cluster: Cluster) -> None:
+    # Given a worker that stands still between the record of its attempt and the call
+    cluster.world.arm("worker.attempt", target=SOAP, deadly="SIGSTOP")
+    (sent,) = wait_all([cluster.world.send()])
+    until(lambda: not cluster.world.armed.exists(), "the worker to stand still")
+    stopped = cluster.world.installation.detach("work")
+
+    comes_back_late(cluster, sent, stopped)
+
+    # Then only the repeat was sent, and it says what it is
+    assert cluster.world.effects(SOAP, cluster.world.delivery(sent, SOAP).delivery_id) == [True]
+
+
+def comes_back_late(cluster: Cluster, sent: Sent, stopped: subprocess.Popen[bytes]) -> None:
+    """When another worker takes over after the lease, and the first one wakes up; all is well after that."""
     cluster.world.start("work")
-    cluster.world.drain()
+    until(lambda: cluster.world.delivery(sent, SOAP).state == "delivered", "another worker to take over", 60)
     stopped.send_signal(signal.SIGCONT)
     arrives(cluster)
     stopped.terminate()
-    assert stopped.wait(40) is not None
-
-    # Then the case is there once, and what the first one wanted to write changed nothing
-    delivery = cluster.world.delivery(sent, SOAP)
-    assert cluster.world.effects(SOAP, delivery.delivery_id) == [False]
+    stopped.wait(40)
     cluster.world.check()
 
 
