@@ -17,6 +17,7 @@ import structlog
 from gateway.attachments.findings import attachment_finding
 from gateway.attachments.scanning import ScannerUnavailable
 from gateway.delivery import notices
+from gateway.delivery.turns import is_due
 from gateway.errors import GatewayError, IllegalTransition, StoreUnavailable
 from gateway.pipeline import decide
 from gateway.store import ContentDamaged
@@ -69,7 +70,7 @@ class Held:
     def turn(self) -> int:
         """Scan what is held, if it is time. How many were let on or put before a person. Raises StoreUnavailable."""
         now = self._gateway.clock()
-        if self._next is not None and now < self._next:
+        if not is_due(self._next, now, timedelta(seconds=PAUSES[-1])):
             return 0
         self._next = now + timedelta(seconds=PAUSES[0])
         if not self._gateway.store.acquire_lease("held", self._holder, LEASE_SECONDS).result():

@@ -17,6 +17,7 @@ import structlog
 from gateway.delivery.announcing import announce_batch
 from gateway.delivery.parking import look_after_parked
 from gateway.delivery.retention import keep_and_erase
+from gateway.delivery.turns import is_due
 from gateway.errors import StoreUnavailable
 from gateway.store import OutboxRow
 from queues.base import BrokerUnavailable, Message, Unroutable
@@ -100,7 +101,8 @@ class Relay:
         Whatever goes wrong here holds up no delivery. Raises StoreUnavailable.
         """
         now = self._gateway.clock()
-        if self._next_announcement and now < self._next_announcement:
+        longest = timedelta(seconds=max(EVENTS_PAUSE, self._gateway.settings.relay_seconds))
+        if not is_due(self._next_announcement, now, longest):
             return False
         try:
             more = announce_batch(self._gateway)
@@ -117,27 +119,30 @@ class Relay:
 
     def _look_after_parked(self) -> None:
         now = self._gateway.clock()
-        if self._next_look is None or now >= self._next_look:
-            self._next_look = now + timedelta(seconds=self._gateway.settings.relay_seconds)
+        pause = timedelta(seconds=self._gateway.settings.relay_seconds)
+        if is_due(self._next_look, now, pause):
+            self._next_look = now + pause
             look_after_parked(self._gateway)
 
     def _leads(self) -> bool:
         """Whether this process may work: it holds the lease, or gets it now. Renewed well before it ends."""
         now = self._gateway.clock()
-        if self._renew_at and now < self._renew_at:
+        pause = timedelta(seconds=LEASE_SECONDS / 3)
+        if not is_due(self._renew_at, now, pause):
             return True
         if self._gateway.store.acquire_lease("relay", self._holder, LEASE_SECONDS).result():
-            self._renew_at = now + timedelta(seconds=LEASE_SECONDS / 3)
+            self._renew_at = now + pause
             return True
         self._renew_at = None
         return False
 
     def _housekeep(self) -> None:
         now = self._gateway.clock()
-        if self._next_sweep and now < self._next_sweep:
+        pause = timedelta(seconds=self._gateway.settings.sweep_seconds)
+        if not is_due(self._next_sweep, now, pause):
             return
         first = self._next_sweep is None
-        self._next_sweep = now + timedelta(seconds=self._gateway.settings.sweep_seconds)
+        self._next_sweep = now + pause
         # The embedded queue is empty after a start: everything unfinished is nowhere, so the first sweep knows no
         # tolerance.
         forgotten = first and self._gateway.settings.embedded
