@@ -172,6 +172,8 @@ class Settings(BaseSettings):
     """How often the sweep looks for deliveries that are due and nowhere."""
     sweep_tolerance_seconds: float = 900.0
     """A delivery that is due for longer than this and in no outbox is put into the outbox again."""
+    seal_seconds: float = Field(default=60.0, gt=0)
+    """How often what happened is sealed, when something did."""
     duplicate_window_seconds: float = 3600.0
     """Same content again within this time and without a key is reported as a suspected duplicate."""
     possibly_twice_days: int = Field(default=30, ge=0)

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Update, bindparam, func, insert, select, update
@@ -51,6 +53,7 @@ _LET_ON = (
     .values(due_at=bindparam("now"), first_due=bindparam("now"), waits_for=None, behind=None)
 )
 _INSERT_EVENT = insert(t.event)
+_INSERT_RANGE = insert(t.sealed_range)
 # Inline: the number it gets is of no interest here, so it is not asked for.
 INSERT_OUTBOX = insert(t.outbox).inline()
 
@@ -60,11 +63,15 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def event_hash(row: Mapping[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of an event's row, `previous` included and `hash` left out."""
+def event_entry(row: Mapping[str, Any]) -> str:
+    """The text that an event's hash covers: canonical JSON of its row, `previous` included and `hash` left out."""
     at: datetime = row["at"]
-    covered = {**{k: row[k] for k in _COVERED}, "at": at.isoformat(timespec="microseconds")}
-    return hashlib.sha256(canonical(covered).encode()).hexdigest()
+    return canonical({**{k: row[k] for k in _COVERED}, "at": at.isoformat(timespec="microseconds")})
+
+
+def event_hash(row: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over `event_entry`."""
+    return hashlib.sha256(event_entry(row).encode()).hexdigest()
 
 
 _COVERED = ("submission_id", "number", "kind", "delivery_id", "old", "new", "actor", "details", "previous")
@@ -100,8 +107,16 @@ def link_event(
 
 
 def write_events(tx: Transaction, events: Sequence[Mapping[str, Any]]) -> None:
-    """Every event goes through here: its row, and the row by which it is told."""
+    """Every event goes through here: its row, the row by which it is sealed, and the one by which it is told.
+
+    events: those of one submission are consecutive and stand together.
+    """
     tx.execute_many(_INSERT_EVENT, events)
+    runs = [list(run) for _, run in groupby(events, key=itemgetter("submission_id"))]
+    tx.execute_many(
+        _INSERT_RANGE,
+        [{"submission_id": r[0]["submission_id"], "first": r[0]["number"], "last": r[-1]["number"]} for r in runs],
+    )
     announce(tx, events)
 
 

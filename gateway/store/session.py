@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Dialect, Select, literal_column
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import CompoundSelect, UpdateBase
 from sqlalchemy.types import TypeEngine
+
+_T = TypeVar("_T")
 
 Record = Any
 """A row: a named tuple with the selected columns' names."""
@@ -54,7 +56,7 @@ class Session:
     def rows(self, statement: Statement, parameters: Parameters | None = None) -> list[Record]:
         """All rows of a SELECT."""
         prepared = self._run(statement, parameters)
-        return [prepared.record(row) for row in self._cursor.fetchall()]
+        return [prepared.record(row) for row in self._call(self._cursor.fetchall)]
 
     def row(self, statement: Statement, parameters: Parameters | None = None) -> Record | None:
         """The first row of a SELECT, or None."""
@@ -100,9 +102,9 @@ class Session:
         self._call(self._cursor.execute, prepared.sql, prepared.bind(parameters))
         return prepared
 
-    def _call(self, run: Callable[..., Any], *arguments: Any) -> None:
+    def _call(self, run: Callable[..., _T], *arguments: Any) -> _T:
         try:
-            run(*arguments)
+            return run(*arguments)
         except self._dialect.loaded_dbapi.Error as error:
             raise _translated(error, self._dialect) from None
 

@@ -312,6 +312,56 @@ event = Table(
     **_ONE_TREE,
 )
 
+# Which events which seal holds: `position` is the leaf of event `first`, the others follow. Written with the events
+# themselves, without a seal; a seal is put in later. One row per submission and commit, not one per event. No foreign
+# key: it is only ever written together with events, which have one.
+sealed_range = Table(
+    "sealed_range",
+    metadata,
+    Column("submission_id", _ID, nullable=False),
+    Column("first", Integer, nullable=False),
+    Column("last", Integer, nullable=False),
+    Column("seal", Integer),
+    Column("position", Integer),
+    PrimaryKeyConstraint("submission_id", "first"),
+    Index(None, "seal", "position"),
+    **_ONE_TREE,
+)
+
+# statement: the exact text that is signed; root, size and so on stand in it (`sealing.Seal`). leaves: 32 bytes each.
+seal = Table(
+    "seal",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False, index=True),
+    Column("statement", Text, nullable=False),
+    Column("key_id", _NAME, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("leaves", LargeBinary, nullable=False),
+)
+
+# Public keys, so that whoever serves them needs no private one.
+seal_key = Table(
+    "seal_key",
+    metadata,
+    Column("key_id", _NAME, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("first_used", Instant, nullable=False),
+)
+
+day_close = Table(
+    "day_close",
+    metadata,
+    Column("day", _NAME, nullable=False),
+    Column("service", _NAME, nullable=False),
+    Column("difference", Integer, nullable=False),
+    Column("statement", Text, nullable=False),
+    Column("key_id", _NAME, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("day", "service"),
+)
+
 # One row per change of state that has not been told on `ozg.events`. It names an event, without a foreign key: it is
 # only ever written together with that event, and events are never deleted.
 announcement = Table(
