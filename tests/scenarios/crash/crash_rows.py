@@ -168,3 +168,12 @@ def table() -> Iterator[Mapping[str, Any]]:
         *({"f": a.f, "moment": "not applicable", "shapes": a.shapes, "holds": a.why, "by": ""} for a in ABSENT),
     ]
     return iter(sorted(rows, key=lambda row: POINTS.index(row["f"])))
+
+
+def as_markdown() -> str:
+    """The table as `docs/explanation/how-nothing-is-lost.md` has it."""
+    lines = ["| | what fails | in | what holds afterwards |", "|---|---|---|---|"]
+    for row in table():
+        shapes = "both" if row["shapes"] == BOTH else row["shapes"][0]
+        lines.append(f"| {row['f']} | {row['moment']} | {shapes} | {row['holds']} |")
+    return "\n".join(lines)

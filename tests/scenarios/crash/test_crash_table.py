@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from crash_rows import ABSENT, BOTH, ELSEWHERE, KILLS, POINTS, PROOFS, table
+from crash_rows import ABSENT, BOTH, ELSEWHERE, KILLS, POINTS, PROOFS, as_markdown, table
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
@@ -44,3 +44,8 @@ def test_what_is_called_absent_is_absent() -> None:
     gone = {row.f for row in ABSENT if row.shapes == BOTH}
     assert ("F6" in gone) != (ROOT / "gateway" / "intake" / "fit_connect").exists()
     assert ("F26" in gone) != ('command("edit")' in (ROOT / "gateway" / "commands" / "operating.py").read_text())
+
+
+def test_the_page_for_security_officers_has_this_table() -> None:
+    page = (ROOT / "docs" / "explanation" / "how-nothing-is-lost.md").read_text(encoding="utf-8")
+    assert as_markdown() in page, "put what crash_rows.as_markdown() gives into the page"
