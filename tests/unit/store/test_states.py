@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from store_world import KEYS, Clock, World, death
+from store_world import KEYS, Clock, World, death, verdict
 
 from gateway.delivery import (
     DELIVERY_TRANSITIONS,
@@ -33,6 +34,7 @@ from gateway.delivery import (
     require_submission,
 )
 from gateway.errors import Conflict, GatewayError, IllegalTransition
+from gateway.store import changes
 from gateway.store.changes import changing
 from gateway.store.store import Claimed, Store
 from gateway.store.work import DUE_TOLERANCE
@@ -82,6 +84,54 @@ def test_the_store_makes_exactly_the_changes_of_the_table_each_with_one_event(wo
         moves = [event for event in events if event["deliveryId"]]
         assert len(moves) == (1 if new in DELIVERY_TRANSITIONS[old] else 0)
         assert world.store.verify_chain(delivery.submission_id) == []
+
+
+def test_the_store_makes_exactly_the_submission_changes_of_the_table_each_with_one_event(world: World) -> None:
+    for old, new in product(SubmissionState, SubmissionState):
+        submission_id = submission_in_state(world, old)
+        before = len(world.store.view(submission_id, events=True).events)
+
+        def change(tx, submission_id=submission_id, new=new):  # type: ignore[no-untyped-def]
+            with changing(tx, submission_id) as open_change:
+                open_change.move_submission(new)
+
+        future = world.store._writer.submit(submission_id, change)
+
+        allowed = new in SUBMISSION_TRANSITIONS[old]
+        if allowed:
+            future.result(30)
+        else:
+            assert isinstance(future.exception(30), IllegalTransition)
+        view = world.store.view(submission_id, events=True)
+        assert view.state == (new if allowed else old)
+        assert len(view.events) - before == (1 if allowed else 0)
+
+
+def submission_in_state(world: World, state: SubmissionState) -> str:
+    """A submission that came into this state through the public methods."""
+    if state is SubmissionState.REJECTED:
+        submission = world.submission()
+        world.store.reject(submission, verdict(decision="reject", valid=False)).result(30)
+        return submission.submission_id
+    decision = {SubmissionState.HELD: "hold", SubmissionState.ACCEPTED: "accept", SubmissionState.COMPLETED: "accept"}
+    accepted = world.accept(checked=verdict(decision=decision.get(state, "clarify")))
+    if state is SubmissionState.COMPLETED:
+        world.store.finish(world.claimed(world.delivery(accepted)), None, Delivered()).result(30)
+    if state in (SubmissionState.RETURNED, SubmissionState.DISCARDED):
+        world.store.end_clarification(accepted.submission_id, state, actor="a", reason="r").result(30)
+    return accepted.submission_id
+
+
+def test_a_state_is_written_by_exactly_one_function_each() -> None:
+    writers = set()
+    for file in sorted(Path(changes.__file__).parent.glob("*.py")):
+        for function in (n for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.FunctionDef)):
+            for call in (n for n in ast.walk(function) if isinstance(n, ast.Call)):
+                named = {keyword.arg for keyword in call.keywords}
+                to_a_row = ast.unparse(call.func).endswith((".set_delivery", ".set_submission"))
+                if to_a_row and "state" in named:
+                    writers.add(f"{file.name}:{function.name}")
+    assert writers == {"changes.py:move"}
 
 
 def in_state(world: World, state: D) -> Delivery:
