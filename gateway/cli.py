@@ -22,6 +22,7 @@ from gateway.commands import (
     operating,
     packages,
     reaching,
+    reconciling,
     report_card,
     running,
     saving,
@@ -87,6 +88,7 @@ app.add_typer(database, name="db")
 app.add_typer(keys.keys, name="keys")
 app.command()(backups.backup)
 app.command()(backups.restore)
+app.command()(reconciling.reconcile)
 app.command()(keeping.erase)
 app.add_typer(keeping.hold, name="hold")
 

@@ -1,5 +1,4 @@
-"""After a loss: what the broker forgot is put back, and what a restored database cannot know is called unknown.
-"""
+"""After a loss: what the broker forgot is put back, and what a restored database cannot know is called unknown."""
 
 from __future__ import annotations
 
@@ -15,6 +14,7 @@ from gateway.delivery import Delivery, DeliveryState
 from gateway.store import outbox
 from gateway.store import tables as t
 from gateway.store.changes import Change, changing, delivery_of
+from gateway.store.comparing import Sent, sent_to
 from gateway.store.session import Session, one_of
 from gateway.store.writer import Transaction, Writer
 
@@ -54,6 +54,11 @@ class Recovery:
         with self._read() as session:
             rows = session.rows(outbox.UNFINISHED_BY_TARGET)
         return [Unfinished(row.target, row.deliveries, row.nowhere) for row in rows]
+
+    def sent_to(self, target: str) -> list[Sent]:
+        """Every delivery to a target, oldest first, to be held against what the target has."""
+        with self._read() as session:
+            return sent_to(session, target)
 
     def put_back(self, told: Callable[[int], None]) -> int:
         """After total loss of the broker: an outbox row for every unfinished delivery that has none, each once. How
