@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.commands.output import Config, Json, emit, err, out, print_findings, say, settings_for
+from gateway.commands.output import Config, Exit, Json, emit, err, out, print_findings, say, settings_for
 from gateway.errors import GatewayError
 from gateway.logs import configure
 from gateway.settings import Settings
@@ -85,13 +85,40 @@ def token(
         out.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def db_upgrade(config: Config = None) -> None:
-    """Bring the database to this version's tables. Safe to repeat."""
+def db_upgrade(
+    config: Config = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Change nothing: 0 = at this version's tables, 1 = older, 2 = newer or none."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the database to this version's tables, beside processes of the version before. Safe to repeat."""
     from gateway.store.database import upgrade_url
 
     settings = settings_for(config)
+    if check:
+        _check_tables(settings, as_json)
+        return
     _make_home(settings)
     upgrade_url(settings.effective_database_url)
+    if as_json:
+        emit({"upgraded": True})
+    say("The database is up to date.")
+
+
+def _check_tables(settings: Settings, as_json: bool) -> None:
+    from gateway.store.database import standing_of
+
+    standing = standing_of(settings.effective_database_url)
+    if as_json:
+        emit({"at": standing.at, "newest": standing.newest, "missing": list(standing.missing), "newer": standing.newer})
+    if standing.newer:
+        say(f"The database is at {standing.at}, of a newer version; this one knows up to {standing.newest}.")
+        raise typer.Exit(Exit.UNKNOWN)
+    if standing.missing:
+        say(f"The database is at {standing.at or 'nothing'}. Missing: {', '.join(standing.missing)}.")
+        raise typer.Exit(Exit.NO)
     say("The database is up to date.")
 
 

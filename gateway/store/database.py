@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -187,6 +188,36 @@ def upgrade_url(url: str, revision: str = "head") -> None:
         raise _unusable("migrated", engine.url, error) from None
     finally:
         engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a database's tables are. at: its revision, None = no tables. missing: revisions, the oldest first. newer:
+    it is of a version that this program does not know.
+    """
+
+    at: str | None
+    newest: str
+    missing: Sequence[str]
+    newer: bool
+
+
+def standing_of(url: str) -> Standing:
+    """Changes nothing, makes no file. Raises ConfigurationError, StoreUnavailable."""
+    parsed = database_url(url)
+    at = None
+    if parsed.get_backend_name() == "postgresql" or Path(str(parsed.database)).exists():
+        engine = reading_engine(parsed)
+        try:
+            with engine.connect() as connection:
+                at = MigrationContext.configure(connection).get_current_revision()
+        except SQLAlchemyError as error:
+            raise _unusable("opened", parsed, error) from None
+        finally:
+            engine.dispose()
+    known = [one.revision for one in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+    newer = at is not None and at not in known
+    return Standing(at, known[-1], [] if newer else known[known.index(at) + 1 :] if at else known, newer)
 
 
 def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
