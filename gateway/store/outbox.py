@@ -40,7 +40,12 @@ _FORGOTTEN = (
             and_(_PENDING, t.delivery.c.due_at < bindparam("overdue")),
             and_(_HELD, t.delivery.c.claimed_until < bindparam("lapsed")),
         ),
-        or_(t.delivery.c.swept_at.is_(None), t.delivery.c.swept_at < bindparam("overdue")),
+        or_(
+            t.delivery.c.swept_at.is_(None),
+            t.delivery.c.swept_at < bindparam("overdue"),
+            # It was put back, somebody took it, and vanished as well.
+            and_(_HELD, t.delivery.c.swept_at < t.delivery.c.claimed_until),
+        ),
     )
     .order_by(t.delivery.c.due_at)
     .limit(SWEEP_LIMIT)
@@ -107,7 +112,7 @@ def forget_many(tx: Transaction, groups: Sequence[Sequence[int]]) -> list[None]:
 def sweep(tx: Transaction, now: datetime, tolerance_seconds: float) -> int:
     """Outbox rows for deliveries that are due, or whose worker vanished, and that are in no outbox. How many.
 
-    Each is put back at most once per tolerance.
+    Each is put back at most once per tolerance and claim.
     """
     rows = tx.rows(_FORGOTTEN, {"overdue": now - timedelta(seconds=tolerance_seconds), "lapsed": now - _SLACK})
     _put_back(tx, rows, now)

@@ -90,6 +90,20 @@ def test_the_sweep_finds_what_a_vanished_worker_held(world: World) -> None:
     }
 
 
+def test_a_delivery_whose_second_worker_vanished_as_well_is_put_back_as_soon_as_its_first(world: World) -> None:
+    delivery = world.claimed()
+    put_back = []
+    for _ in range(2):
+        forget_all(world)
+        world.clock.forward(130)
+        put_back.append(world.store.sweep(world.clock(), 900).result(30))
+        forget_all(world)
+        put_back.append(world.store.sweep(world.clock(), 900).result(30))
+        world.store.claim(delivery.delivery_id, "another", 120).result(30)
+
+    assert put_back == [1, 0, 1, 0]
+
+
 def test_after_the_broker_lost_everything_each_unfinished_delivery_has_one_row_again(world: World) -> None:
     queued, delivering, waiting = world.delivery(), world.claimed(), world.claimed()
     until = world.clock() + timedelta(hours=2)
