@@ -114,14 +114,14 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             broker=broker,
             adapters=adapters,
             adapters_by_kind=by_kind,
-            gates=Gates(store, clock or utc_now, timedelta(seconds=settings.circuit_probe_seconds)),
+            gates=Gates(store, clock or store.now, timedelta(seconds=settings.circuit_probe_seconds)),
             metrics=metrics,
             token_issuer=open_issuer(settings),
             check_pool=pool,
             scan_pool=scans,
-            examiner=open_examiner(settings, clock or utc_now, metrics),
+            examiner=open_examiner(settings, clock or store.now, metrics),
             checker=checker,
-            clock=clock or utc_now,
+            clock=clock or store.now,
             probe_after=timedelta(seconds=settings.probe_after_seconds),
         )
 

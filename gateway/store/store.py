@@ -26,6 +26,7 @@ from gateway.delivery import Dead, Delivery, DeliveryState, Outcome
 from gateway.errors import NotFound, StoreUnavailable
 from gateway.store import (
     announcements,
+    chain,
     circuits,
     database,
     deadletters,
@@ -37,6 +38,7 @@ from gateway.store import (
     views,
     work,
 )
+from gateway.store.audit import Audit
 from gateway.store.content import SPILL_BYTES, ContentDamaged, ContentErased, ContentWriter, SealedContent, decrypt_part
 from gateway.store.holds import Holds
 from gateway.store.keys import KeyRing
@@ -98,7 +100,8 @@ class Store:
 
     outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
     (and clears it before it reads), instead of looking again after a while. matters: what submissions of one case id
-    have to do with each other. holds: legal holds and erasure. keys: which wrapping keys are in use. recovery: what is
+    have to do with each other. audit: the record and its seals.
+    holds: legal holds and erasure. keys: which wrapping keys are in use. recovery: what is
     done after a loss.
     """
 
@@ -120,6 +123,7 @@ class Store:
         )
         self._backlog = (-_BACKLOG_SECONDS, 0)
         self.matters = Matters(self._read, self._writer, keys)
+        self.audit = Audit(self._read, self._writer)
         self.holds = Holds(self._read, self._writer, writing)
         self.keys = KeyKeeping(self._read, self._writer, keys)
         self.recovery = Recovery(self._read, self._writer)
@@ -154,6 +158,10 @@ class Store:
         self._writer.close()
         self._writing.dispose()
         self._reading.dispose()
+
+    def now(self) -> datetime:
+        """The database's time, which no jump of this machine's clock changes; costs nothing."""
+        return self._writer.moment()
 
     # -- intake
 
@@ -504,7 +512,7 @@ class Store:
     def verify_chain(self, submission_id: str) -> list[str]:
         """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
         with self._read() as session:
-            return keeping.verify_chain(session, submission_id)
+            return [fault.text.en for fault in chain.submission_faults(session, submission_id)]
 
     def undated(self, limit: int = 500) -> list[Ended]:
         """Ended submissions that have no date yet until when their content is kept."""

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any, Generic, TypeVar
 
@@ -95,6 +96,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job[Any, Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
+        self._seen: tuple[datetime, float] | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -107,6 +109,16 @@ class Writer:
     ) -> Future[T]:
         """Like submit, but all waiting jobs with the same `work` go to it in one call (and singly, if that fails)."""
         return self._put(_Job(key, work, payload, Future()))
+
+    def moment(self) -> datetime:
+        """The database's time without asking it: as of the last commit, and what has passed since on a clock that never
+        jumps. The first time waits for a commit; raises StoreUnavailable.
+        """
+        if self._seen is None:
+            self.submit("", lambda tx: tx.now).result()
+        assert self._seen is not None
+        then, at = self._seen
+        return then + timedelta(seconds=time.monotonic() - at)
 
     def close(self) -> None:
         """Commits everything submitted so far, then stops."""
@@ -178,9 +190,11 @@ class Writer:
         for attempt in range(1, _TRIES + 1):
             try:
                 with self._engine.connect() as connection, connection.begin():
+                    now = self._now(connection)
+                    self._seen = now, time.monotonic()
                     tx = Transaction(
                         connection,
-                        self._now(connection),
+                        now,
                         self._keys,
                         patient=len(jobs) == 1,
                         announces=self._announces,

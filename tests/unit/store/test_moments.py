@@ -1,0 +1,34 @@
+"""The store's own time: the database's, whatever happens to the clock of this machine."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from store_world import KEYS
+
+from gateway.store import database
+from gateway.store.store import Store
+
+
+def test_a_jump_of_the_clock_is_seen_only_through_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jump = timedelta(0)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) + jump
+
+    monkeypatch.setattr(database, "datetime", Clock)
+    store = Store.open(f"sqlite:///{tmp_path / 'gateway.db'}", keys=KEYS, create=True)
+    try:
+        before = store.now()
+        assert abs(before - datetime.now(UTC)) < timedelta(seconds=5)
+
+        jump = timedelta(hours=1)  # SQLite's time is this machine's: the next commit brings it
+        assert store.now() - before < timedelta(minutes=1)
+        store.expire_claims().result(30)
+        assert store.now() - before > timedelta(minutes=59)
+    finally:
+        store.close()
