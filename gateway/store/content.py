@@ -143,9 +143,10 @@ class ContentWriter:
         spill_bytes: int = SPILL_BYTES,
     ) -> None:
         self.submission_id = submission_id
-        data_key = os.urandom(KEY_BYTES)
-        self._cipher = ChunkCipher(submission_id, data_key)
-        self._key_version, self._wrapped_key = keys.wrap(data_key, submission_id)
+        self._data_key = os.urandom(KEY_BYTES)
+        self._cipher = ChunkCipher(submission_id, self._data_key)
+        self._keys = keys
+        self._wrapped: tuple[int, bytes] | None = None
         self._spill = spill
         self._drop = drop
         self._fetch = fetch
@@ -191,7 +192,9 @@ class ContentWriter:
             self._drop(self.submission_id)
 
     def seal(self) -> SealedContent:
-        """Everything not yet in the database. Raises ValueError when a part is still open."""
+        """Everything not yet in the database. May block; raises KeyServiceUnavailable, and ValueError when a part is
+        still open.
+        """
         if len(self._parts) != len(self._names):
             raise ValueError("a part of the content was not closed")
         return self._sealed(self._parts)
@@ -210,9 +213,9 @@ class ContentWriter:
             self._pending = 0
 
     def _sealed(self, parts: Sequence[Row]) -> SealedContent:
-        return SealedContent(
-            self.submission_id, self._key_version, self._wrapped_key, self._spilled, tuple(parts), tuple(self._chunks)
-        )
+        if self._wrapped is None:  # only here, where blocking is allowed: a key service is asked
+            self._wrapped = self._keys.wrap(self._data_key, self.submission_id)
+        return SealedContent(self.submission_id, *self._wrapped, self._spilled, tuple(parts), tuple(self._chunks))
 
 
 def encrypt_part(

@@ -18,7 +18,8 @@ import httpx
 
 from gateway.store.keys import KEY_BYTES, KeyServiceUnavailable, KeyVersion, WrongKey
 
-SECONDS = 10.0
+SECONDS = 5.0
+"""A sender waits meanwhile."""
 _WRAPPED = re.compile(rb"vault:v([1-9][0-9]*):[A-Za-z0-9+/=]+")
 
 

@@ -135,6 +135,7 @@ def test_what_began_to_arrive_under_the_old_key_still_opens_and_keeps_it_from_be
     world = open_process()
     submission = world.submission()
     begun = world.store.new_content(submission.submission_id)
+    begun.seal()  # its key is wrapped, and not in the database yet
     world.store.keys.rotate()
 
     world.store.accept(submission, verdict(), ("steuer",), begun).result(30)
@@ -142,6 +143,20 @@ def test_what_began_to_arrive_under_the_old_key_still_opens_and_keeps_it_from_be
     assert use_of(world) == [(1, 1, False), (2, 0, True)]
     assert "still need" in world.store.keys.refusal(1, in_two_hours())
     assert world.store.keys.rotate().rewrapped == 1
+
+
+def test_a_large_one_that_is_still_arriving_is_rotated_with_the_others(open_process: Opened) -> None:
+    world = open_process()
+    submission = world.submission()
+    arriving = world.store.new_content(submission.submission_id, spill_bytes=10)
+    arriving.write_part("attachment:1", "text/plain", b"x" * 100)
+    assert use_of(world) == [(1, 1, True)]
+
+    assert world.store.keys.rotate().rewrapped == 1
+    world.store.accept(submission, verdict(), ("steuer",), arriving).result(30)
+
+    assert use_of(world) == [(1, 0, False), (2, 1, True)]
+    assert b"".join(world.store.read_part(submission.submission_id, "attachment:1")) == b"x" * 100
 
 
 def test_a_key_file_is_not_retired_within_the_hour_in_which_content_may_still_arrive(tmp_path: Path) -> None:
