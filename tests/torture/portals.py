@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -194,7 +194,7 @@ def _planted(content: bytes, canary: str) -> bytes:
 
 
 @contextlib.contextmanager
-def running(portals: Portals):  # type: ignore[no-untyped-def]
+def running(portals: Portals) -> Iterator[threading.Thread]:
     """The portals at work in a thread of their own; given up and joined at the end."""
     thread = threading.Thread(target=portals.run, name="portals")
     thread.start()
@@ -203,4 +203,3 @@ def running(portals: Portals):  # type: ignore[no-untyped-def]
     finally:
         portals.give_up()
         thread.join(60)
-        portals.close()

@@ -75,7 +75,6 @@ class Result:
     deliveries: Counter[str]
     died: int
     repeats: int
-    seconds: float
     history: Path
 
     @property
@@ -90,19 +89,18 @@ def run(
     broken: str = "",
     machines: Sequence[str] | None = None,
     patience: float = 20.0,
-    history: Path | None = None,
 ) -> Result:
     """broken: a fault of `seeded.FAULTS` that the program has. patience: seconds without any movement after which what
     is due and nowhere counts as forgotten.
     """
-    log = History(history or ground.folder / "history.jsonl")
-    begun = time.monotonic()
+    log = History(ground.folder / "history.jsonl")
     with contextlib.ExitStack() as stack:
         stack.callback(log.close)
         log.note("plan", seed=plan.seed, shape=plan.shape, orders=len(plan.orders), faults=len(plan.faults))
         world, store_url = _open(stack, plan, ground, log, broken, machines or MACHINES[plan.shape])
         world.machines.start_all()
         side = _portals(plan, world)
+        stack.callback(side.close)
         with portals_side.running(side) as sending:
             world.torture(plan.faults, plan.seconds)
             sending.join(DRAIN_SECONDS)
@@ -120,10 +118,7 @@ def run(
         places = [world.machines.log_file, world.machines.home]
         places += [s._folder for s in world.servers.values() if isinstance(s, RabbitNode)]
         checker = Checker(side, visible, store, books, places)
-        side_asks = _portals(plan, world)  # strangers ask over a way of their own: the first was closed
-        side.asked_by = side_asks.asked_by  # type: ignore[method-assign]
         violations = [*drain.violations(), *checker.violations()]
-        side_asks.close()
         for violation in violations:
             log.note("violation", invariant=violation.invariant, text=violation.text)
         return Result(
@@ -138,7 +133,6 @@ def run(
             Counter(store.counts()),
             died,
             sum(len(made) - 1 for d in visible.values() for made in effects_of(d).values()),
-            time.monotonic() - begun,
             log.path,
         )
 

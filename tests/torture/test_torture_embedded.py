@@ -11,6 +11,7 @@ from tests.torture.proofs import PROOFS, prove
 from tests.torture.run import Ground, run
 from tests.torture.seeded import FAULTS
 
+pytestmark = pytest.mark.timeout(600)
 EMBEDDED = [name for name, proof in PROOFS.items() if proof.shape == "embedded"]
 
 
