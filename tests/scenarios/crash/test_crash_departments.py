@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from city import Shape, until
-from crash_world import REST, SOAP, Sent, World, wait_all, world
+from crash_world import REST, SOAP, Sent, World, servers_of_its_own, wait_all, world
 from tcp_proxy import TcpProxy
 
 NO_ANSWER = (
@@ -113,8 +113,18 @@ def test_answers_that_are_none_are_not_believed(between: Between, kind: str) -> 
     world.check()
 
 
-def test_overdue_after_a_stop_they_are_spread_out(shape: Shape, tmp_path: Path) -> None:
-    with world(tmp_path, shape, per_second=4) as stopped:
+@pytest.fixture
+def empty(shape: Shape, request: pytest.FixtureRequest) -> Iterator[Shape]:
+    """The same shape, with nothing in it."""
+    if not shape.database_url:
+        yield shape
+        return
+    with servers_of_its_own(request.getfixturevalue("postgres_url"), request.getfixturevalue("rabbitmq_node")) as own:
+        yield own
+
+
+def test_overdue_after_a_stop_they_are_spread_out(empty: Shape, tmp_path: Path) -> None:
+    with world(tmp_path, empty, per_second=4) as stopped:
         # Given a dozen that wait for their next attempt, and a process that is killed
         stopped.tell(REST, "down")
         sent = wait_all([stopped.send() for _ in range(12)])
