@@ -15,6 +15,7 @@ import typer
 from gateway.commands import (
     backups,
     describing,
+    doctor,
     keeping,
     keys,
     mapping,
@@ -70,6 +71,7 @@ app.command()(validating.validate)
 app.command("map")(mapping.map_command)
 app.command()(messages.send)
 app.command()(packages.check)
+app.command()(doctor.doctor)
 app.add_typer(describing.docs, name="docs")
 packages.services.command("new")(scaffolding.new)
 packages.services.command("watch")(saving.watch)

@@ -108,6 +108,8 @@ class Limits(BaseModel):
     """Objects and arrays inside each other."""
     backlog: int = 50_000
     """Open deliveries not yet delivered; above it intake answers 503 before reading a body."""
+    free_disk_bytes: int = Field(default=512 * 1024 * 1024, ge=0)
+    """What the disk of a SQLite database must have left (small disks: a twentieth); below it intake answers 503."""
     retry_after_seconds: int = 30
     """What a 503 tells senders to wait."""
     connections: int = 1000

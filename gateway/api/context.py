@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.requests import HTTPConnection
@@ -15,6 +16,8 @@ from gateway.errors import StoreUnavailable
 from gateway.intake.auth import TokenVerifier, TrustedProxies, certificate_fingerprint
 from gateway.intake.refusals import refused
 from gateway.store import Accepted
+from gateway.store.database import database_url
+from gateway.store.place import nearly_full
 from gateway.submission import Submission
 
 if TYPE_CHECKING:
@@ -33,24 +36,36 @@ class Way(Protocol):
 
 
 class Backlog:
-    """Refuses before a body is read when too much waits already. The count is asked for at most once a second."""
+    """Refuses before a body is read when too much waits already, or the disk is nearly full. Looks at most once a
+    second.
+    """
 
-    def __init__(self, count: Callable[[], int], limit: int, retry_after: int) -> None:
+    def __init__(
+        self,
+        count: Callable[[], int],
+        limit: int,
+        retry_after: int,
+        full: Callable[[], bool],
+    ) -> None:
         self._count = count
         self._limit = limit
         self._retry_after = retry_after
+        self._full = full
+        self._is_full = False
         self._known: int | None = None
         self._until = 0.0
         self._lock = asyncio.Lock()
 
     async def check(self) -> None:
-        """Raises Refused 503 `backlog_full` or `store_unavailable`."""
+        """Raises Refused 503 `backlog_full`, `disk_nearly_full` or `store_unavailable`."""
         if time.monotonic() >= self._until:
             async with self._lock:
                 if time.monotonic() >= self._until:
                     await self._look()
         if self._known is None:
             raise refused("store_unavailable", retry_after=self._retry_after)
+        if self._is_full:
+            raise refused("disk_nearly_full", retry_after=self._retry_after)
         if self._known > self._limit:
             raise refused("backlog_full", retry_after=self._retry_after)
 
@@ -59,6 +74,7 @@ class Backlog:
             self._known = await asyncio.to_thread(self._count)
         except StoreUnavailable:
             self._known = None
+        self._is_full = self._full()
         self._until = time.monotonic() + BACKLOG_SECONDS
 
 
@@ -82,7 +98,12 @@ class Api:
             way,
             TokenVerifier(settings.issuers, local_keys=issuer.jwks if issuer else None, clock=gateway.clock),
             TrustedProxies(settings.trusted_proxies),
-            Backlog(gateway.store.backlog, settings.limits.backlog, settings.limits.retry_after_seconds),
+            Backlog(
+                gateway.store.backlog,
+                settings.limits.backlog,
+                settings.limits.retry_after_seconds,
+                partial(nearly_full, database_url(settings.effective_database_url), settings.limits.free_disk_bytes),
+            ),
         )
 
     async def client(self, request: HTTPConnection) -> Client:

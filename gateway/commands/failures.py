@@ -21,6 +21,10 @@ from queues.base import BrokerUnavailable, TopologyMismatch
 from xoev_schemas.findings import Finding
 from xoev_schemas.registry import ImportRefused, RegistryDamaged
 
+RECREATE = (
+    "Stop the workers, delete that queue in RabbitMQ, start again (it is made anew), then: gateway relay --rebuild. "
+    "The database knows every delivery, so nothing is lost with the queue."
+)
 _OURS = ("gateway", "adapters", "queues", "xoev_schemas")
 
 
@@ -67,9 +71,11 @@ def failure_of(error: BaseException) -> Failure:
         return Failure("import_refused", "nothing was imported", Exit.NO, findings=error.findings)
     if isinstance(error, RegistryDamaged):
         return Failure("schemas_damaged", f"the installed standards are damaged: {error}")
-    if isinstance(error, BrokerUnavailable | TopologyMismatch):
-        code = "broker_unavailable" if isinstance(error, BrokerUnavailable) else "topology_mismatch"
-        return Failure(code, f"the broker: {error}", remedy="Is it running, and does GATEWAY_BROKER_URL name it?")
+    if isinstance(error, BrokerUnavailable):
+        remedy = "Is it running, and does GATEWAY_BROKER_URL name it?"
+        return Failure("broker_unavailable", f"the broker: {error}", remedy=remedy)
+    if isinstance(error, TopologyMismatch):
+        return Failure("topology_mismatch", f"the broker: {error}", remedy=RECREATE)
     if isinstance(error, OSError) and error.filename is not None:
         remedy = "Check the path and who may read and write there."
         return Failure("file", f"{error.filename}: {error.strerror}", remedy=remedy)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,11 @@ from gateway.commands.output import Config, Exit, Json, emit, err, out, print_fi
 from gateway.errors import GatewayError
 from gateway.logs import configure
 from gateway.settings import Settings
+from queues.base import BrokerUnavailable
+from queues.topology import gateway_topology
+
+if TYPE_CHECKING:
+    from gateway.wiring import Gateway
 
 SHORTEST_SECRET = 16
 """Characters of a client's secret that somebody else chose."""
@@ -169,8 +175,19 @@ def _run(settings: Settings, roles: Sequence[str]) -> None:
         say(f"There is no gateway.yaml here: everything is as shipped, in {settings.home}.")
     with open_gateway(settings) as gateway:
         print_findings(gaps(settings, gateway.packages), err)
+        if not settings.embedded and set(roles) - {"api"}:
+            _require_topology(gateway)
         with running(gateway, roles):  # type: ignore[arg-type]
             until_told()
+
+
+def _require_topology(gateway: Gateway) -> None:
+    """Nothing starts on queues that would lose what ours must not. A broker that is away is no reason not to start.
+
+    Raises TopologyMismatch.
+    """
+    with contextlib.suppress(BrokerUnavailable):
+        gateway.broker.declare(gateway_topology(sorted(gateway.adapters)))
 
 
 def _make_home(settings: Settings) -> None:

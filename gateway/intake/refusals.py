@@ -338,6 +338,14 @@ REFUSALS: Mapping[str, Refusal] = {
         _REPEAT_DE,
         _REPEAT_EN,
     ),
+    "disk_nearly_full": _refusal(
+        503,
+        "Disk nearly full",
+        "Der Speicherplatz ist fast aufgebraucht; nichts wurde angenommen.",
+        "Hardly any disk space is left; nothing was accepted.",
+        _REPEAT_DE,
+        _REPEAT_EN,
+    ),
     "too_many_connections": _refusal(
         503,
         "Too many connections",

@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from gateway.errors import ConfigurationError, StoreUnavailable
 from gateway.store import tables as t
 from gateway.store.keys import KeyRing, WrongKey
+from gateway.store.place import require_local
 from gateway.store.session import Session
 from xoev_schemas.findings import Finding, Text
 
@@ -223,6 +224,7 @@ def standing_of(url: str) -> Standing:
 def open_engines(url: str, *, create: bool) -> tuple[Engine, Engine]:
     """Writing and reading engine of a database that is fit for use. Raises ConfigurationError, StoreUnavailable."""
     parsed = _with_folder(database_url(url))
+    require_local(parsed)
     writing = writing_engine(parsed)
     try:
         prepare(writing, create=create)

@@ -6,6 +6,7 @@ channel.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -69,12 +70,22 @@ class Conversation:
 def explain(what: str, reason: ChannelClosedByBroker) -> Exception:
     """What the broker's refusal means for us."""
     if reason.reply_code == PRECONDITION_FAILED:
-        return TopologyMismatch(
-            f"{what} exists with other arguments ({reason.reply_text}): drain and remove it, then declare again"
-        )
+        return TopologyMismatch(f"{what} exists with other arguments: {_difference(reason.reply_text)}")
     if reason.reply_code == NOT_FOUND:
         return LookupError(what)
     return BrokerUnavailable(f"{what}: the broker refuses ({reason.reply_code} {reason.reply_text})")
+
+
+_INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)' .*?received (.+?) but current is (.+)$", re.DOTALL)
+"""How RabbitMQ says it, 3.10 to 4.x: `received '20' but current is none`, with the type in front where there is one."""
+
+
+def _difference(told: str) -> str:
+    found = _INEQUIVALENT.search(told)
+    if found is None:
+        return told
+    argument, ours, theirs = (part.strip() for part in found.groups())
+    return f"{argument} is {theirs} there, we need {ours}"
 
 
 def declare_steps(topology: Topology) -> list[Step]:
