@@ -66,7 +66,7 @@ def joined_with(origin: Origin) -> Text:
 def called(origin: Origin) -> Text:
     """Where it comes from, in the words of people."""
     if origin.source is not None:
-        name = str(origin.source.named)
+        name = origin.source.label
         content = origin.kind == "attachment"
         return Text(f"Inhalt der Anlage: {name}", f"content of the attachment: {name}") if content else Text(name, name)
     match origin.kind:
@@ -81,8 +81,11 @@ def called(origin: Origin) -> Text:
 
 
 def place(origin: Origin) -> str:
-    """Exactly where in the message, and how often; empty where it is not from there."""
-    return f"{origin.source.path}  {origin.source.times}" if origin.source is not None else ""
+    """Exactly where in the message, unless it is called so, and how often; empty where it is not from there."""
+    source = origin.source
+    if source is None:
+        return ""
+    return f"{source.path}  {source.times}" if source.named.name else source.times
 
 
 def way(origin: Origin) -> Iterator[Text]:

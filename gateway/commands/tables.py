@@ -68,7 +68,7 @@ class Printer:
     def _source(self, origin: Origin) -> RichText:
         joins = self._say(words.joined_with(origin))
         shown = RichText(f"{joins} " if joins else "", style="dim")
-        shown.append(self._say(words.called(origin)), style="not dim")
+        shown.append(self._broken(self._say(words.called(origin)), _BROAD), style="not dim")
         if place := words.place(origin):
             shown.append(f"\n{self._broken(place, _BROAD)}", style="dim")
         return shown

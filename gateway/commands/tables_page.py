@@ -110,12 +110,12 @@ def _field(field: RequestField) -> str:
 
 def _source(origin: Origin) -> str:
     joins = f'<span class="joins">{both(words.joined_with(origin))}</span> ' if origin.joins else ""
-    shown = f"{joins}{both(words.called(origin))}"
-    source = origin.source
+    shown, source = f"{joins}{both(words.called(origin))}", origin.source
     if source is None:
         return shown
     times = f'<span class="unseen">{both(Text("Häufigkeit", "how often"))} </span>{source.times}'
-    shown += f'<span class="place"><code>{_broken(source.path)}</code> {times}</span>'
+    place = f"<code>{_broken(source.path)}</code> " if source.named.name else ""
+    shown += f'<span class="place">{place}{times}</span>'
     return shown + (f'<span class="help">{escape(source.named.help)}</span>' if source.named.help else "")
 
 

@@ -124,3 +124,42 @@ def test_no_token_is_issued_for_a_client_of_another_issuer(tmp_path: Path) -> No
 
     assert (done.returncode, done.stdout) == (2, "")
     assert "urn:ozg-gateway:local" in done.stderr
+
+
+def test_the_tables_are_data_a_page_or_text_and_only_of_the_services_that_were_named(tmp_path: Path) -> None:
+    settings = f"home: var\nservices: [{SERVICE}, wunschkennzeichen]\n"
+
+    returned, report = check(tmp_path, settings, SERVICE, "--seconds", "0")
+
+    assert returned == 0
+    assert {table["service"] for table in report["requests"]} == {SERVICE}
+    (disclosed,) = report["disclosures"]
+    assert {"de": "alle Anlagen", "en": "all attachments"} in [row["what"] for row in disclosed["attachments"]]
+    field = next(f for f in report["requests"][0]["fields"] if f["path"] == "Vorgang.Halter.Familienname")
+    assert field["origins"][0]["source"]["named"]["name"] == "Familienname"
+    assert field["origins"][0]["case"] == "applicants[1]/person/familyName"
+
+
+def test_a_page_goes_to_a_file_and_findings_to_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(f"home: var\nservices: [{SERVICE}]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "check", "--format", "html", "-o", "page.html", "--lang", "de"]
+
+    done = subprocess.run(
+        [*command, "--seconds", "0"], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "config.not_scanned" in done.stderr
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Familienname (F60000000227)" in page
+
+
+def test_a_service_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text(f"home: var\nservices: [{SERVICE}]\n", encoding="utf-8")
+    command = [sys.executable, "-m", "gateway", "check", "hundestuer", "--json"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 2
+    assert SERVICE in json.dumps(json.loads(done.stdout))

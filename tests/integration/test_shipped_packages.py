@@ -31,6 +31,8 @@ from adapters.testkit.soap_department import SoapDepartment
 from gateway.case import CASE_SCHEMA_VERSION
 from gateway.checking import check_packages
 from gateway.judging import judge
+from gateway.packages.disclosure import disclosures
+from gateway.packages.tracing import request_tables
 from gateway.services import Accepts, Packages, Service, Target, applies, map_case, map_request, shipped_folder
 from xoev_schemas.documents import parse
 from xoev_schemas.findings import Finding
@@ -373,6 +375,14 @@ def request_for(target: Target, folder: Path, case: dict[str, Any]) -> Request:
     )
 
 
+def target_of(packages: Packages, folder: Path, name: str) -> Target:
+    """As the target is for submissions of the sample's kind."""
+    kind = accepting(packages.services[service_of(folder)], folder).kind or "new"
+    target = packages.targets[name].for_kind(kind)
+    assert target is not None
+    return target
+
+
 def chunks(path: Path) -> Any:
     return lambda: iter([path.read_bytes()])
 
@@ -403,7 +413,7 @@ def test_a_rest_request_fits_the_openapi_of_its_target(
     for_sample: tuple[Packages, Registry], folder: Path, target_name: str
 ) -> None:
     packages, _ = for_sample
-    target = packages.targets[target_name]
+    target = target_of(packages, folder, target_name)
     request = request_for(target, folder, case_of(packages, folder))
     body = content.fill(request.body, request.attachments, lambda raw: base64.b64encode(raw).decode("ascii"))
     settings = target.config.settings
@@ -418,7 +428,7 @@ def test_a_soap_request_fits_the_wsdl_of_its_target(
     for_sample: tuple[Packages, Registry], folder: Path, target_name: str
 ) -> None:
     packages, _ = for_sample
-    target = packages.targets[target_name]
+    target = target_of(packages, folder, target_name)
     request = request_for(target, folder, case_of(packages, folder))
     assert target.config.key is not None
     body = paths.write(content.fill(request.body, request.attachments, bytes), target.config.key, request.key)
@@ -435,7 +445,7 @@ def test_a_soap_target_gets_every_attachment_byte_for_byte(
     for_sample: tuple[Packages, Registry], folder: Path, target_name: str
 ) -> None:
     packages, _ = for_sample
-    request = request_for(packages.targets[target_name], folder, case_of(packages, folder))
+    request = request_for(target_of(packages, folder, target_name), folder, case_of(packages, folder))
 
     sent = content.fill(request.body, request.attachments, bytes)["Vorgang"].get("Anlage", [])
 
@@ -447,10 +457,10 @@ def test_a_strict_department_takes_the_request_and_finds_it_again_by_its_key(
     for_sample: tuple[Packages, Registry], folder: Path, target_name: str
 ) -> None:
     packages, _ = for_sample
-    target = packages.targets[target_name]
+    target = target_of(packages, folder, target_name)
     settings = target.config.settings
     department = (
-        SoapDepartment(target.folder / settings["wsdl"])
+        SoapDepartment(target.folder / settings["wsdl"], operation=settings["operation"])
         if target.adapter == "soap"
         else RestDepartment(target.folder / settings["openapi"], path=settings["path"])
     )
@@ -487,7 +497,7 @@ def test_the_statistics_office_learns_breeds_and_postal_code_and_nothing_of_a_pe
 
 def test_the_e_file_learns_a_name_and_which_attachments_there_are_but_not_their_content(own_packages: Packages) -> None:
     case = case_of(own_packages, EVERYTHING)
-    spied = canaries(case) | {"receivedAt": case["receivedAt"]}
+    spied = canaries(case) | {"receivedAt": case["receivedAt"], "kind": case["kind"]}
 
     outcome = map_request(own_packages.targets["eakte-stadtkasse"], DOG_TAX, spied)
 
@@ -546,3 +556,35 @@ def test_the_foreign_authority_gets_no_attachment_and_nothing_of_the_other_paren
 
     assert not set(strings(outcome.value)) & set(strings(spied))
     assert list(outcome.attachment_ids) == []
+
+
+def test_every_field_that_a_shipped_target_requires_is_followed_back_to_where_it_comes_from(
+    packages: Packages, registry: Registry
+) -> None:
+    tables = request_tables(packages, registry, load_adapter)
+    unfilled = [
+        (table.service, table.target, field.path)
+        for table in tables
+        for field in table.fields
+        if field.required and not field.origins
+    ]
+    assert unfilled == []
+    # Each service with each of its targets, and each of its schemas
+    wanted = {(s.name, name, a.schema) for s in packages.services.values() for name in s.targets for a in s.accepts}
+    assert {(table.service, table.target, table.schema) for table in tables} == wanted
+
+
+def test_fields_of_xbau_and_of_fim_are_called_what_people_call_them(packages: Packages, registry: Registry) -> None:
+    shown = {
+        (table.service, field.path): [str(o.source.named) for o in field.origins if o.source is not None]
+        for table in request_tables(packages, registry, load_adapter, ["bauantrag", "jagdschein"])
+        for field in table.fields
+    }
+    assert "artDerMassnahme/code" in shown["bauantrag", "Vorgang.Massnahme.Schluessel"]
+    assert ["Familienname (F60000000227)"] in shown.values()
+
+
+def test_no_attachment_of_a_shipped_service_goes_to_nobody(packages: Packages, registry: Registry) -> None:
+    for one in disclosures(packages, registry):
+        got = any("content" in row.shares.values() for row in one.attachments)
+        assert got == one.takes_attachments, one.service

@@ -1,7 +1,7 @@
 """Verdicts as people read them: on a terminal, and as a page of its own.
 
-`Checked` is one file with its verdict; `print_report` writes to a terminal, `page` makes the HTML page; `framed` is what
-every page of its own has around it.
+`Checked` is one file with its verdict; `print_report` writes to a terminal, `page` makes the HTML page; `framed` is
+what every page of its own has around it.
 """
 
 from xoev_schemas.report.checked import Checked, Language
