@@ -1,7 +1,7 @@
 """Relay: outbox rows → broker. A row goes away when its confirm came; the broker may be down for a day.
 
 With it, because they share the leader's lease: telling what happened (after today's work), the sweep, which puts back
-what is due and nowhere, what is parked, and housekeeping.
+what is due and nowhere, what is parked, sealing the record, and housekeeping.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import structlog
 from gateway.delivery.announcing import announce_batch
 from gateway.delivery.parking import look_after_parked
 from gateway.delivery.retention import keep_and_erase
+from gateway.delivery.sealing import Sealer
 from gateway.delivery.turns import is_due
 from gateway.errors import StoreUnavailable
 from gateway.store import OutboxRow
@@ -53,6 +54,7 @@ class Relay:
         self._next_announcement: datetime | None = None
         self._next_look: datetime | None = None
         self._renew_at: datetime | None = None
+        self._sealer = Sealer(gateway)
 
     def start(self) -> None:
         self._thread.start()
@@ -89,11 +91,12 @@ class Relay:
         # First: erasing, giving up and bounds must not wait for a broker that is away.
         self._housekeep()
         self._look_after_parked()
+        unsealed = self._sealer.turn()
         if not self._declared:
             self._gateway.broker.declare(gateway_topology(sorted(self._gateway.adapters)))
             self._declared = True
         more = relay_batch(self._gateway)
-        return self._announce() or more
+        return self._announce() or more or unsealed
 
     def _announce(self) -> bool:
         """Tell what happened, at most once per `relay_seconds` unless there is much: each time costs a commit.

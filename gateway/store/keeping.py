@@ -7,11 +7,10 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, func, null, or_, select, text, update
 
-from gateway.delivery import OPEN
-from gateway.errors import Conflict, NotFound
+from gateway.errors import Conflict
 from gateway.store import likeness
 from gateway.store import tables as t
-from gateway.store.changes import GENESIS, SYSTEM, changing, event_hash
+from gateway.store.changes import SYSTEM, changing
 from gateway.store.records import Ended
 from gateway.store.session import Session
 from gateway.store.views import FINAL
@@ -78,9 +77,6 @@ _BLANK_LETTERS = (
 _CONTENT_SIZE = select(
     func.count().label("parts"), func.coalesce(func.sum(t.content_part.c.size), 0).label("size")
 ).where(t.content_part.c.submission_id == bindparam("id"))
-_SUBMISSION = select(t.submission).where(t.submission.c.submission_id == bindparam("id"))
-_EVENTS = select(t.event).where(t.event.c.submission_id == bindparam("id")).order_by(t.event.c.number)
-_DELIVERIES = select(t.delivery.c.delivery_id, t.delivery.c.state).where(t.delivery.c.submission_id == bindparam("id"))
 
 
 # ---------------------------------------------------------------- content that goes
@@ -175,36 +171,3 @@ def record_access(tx: Transaction, submission_id: str, actor: str, what: str, re
     """Somebody looked at content: an event in the chain. Raises NotFound."""
     with changing(tx, submission_id) as change:
         change.note("access", actor=actor, details={"what": what, "reason": reason})
-
-
-def verify_chain(session: Session, submission_id: str) -> list[str]:
-    """What is wrong with a submission's history; empty = complete, unchanged, in accord with the states."""
-    submission = session.row(_SUBMISSION, {"id": submission_id})
-    if submission is None:
-        raise NotFound("there is no such submission")
-    faults: list[str] = []
-    number, previous = 0, GENESIS
-    states: dict[str | None, str | None] = {}
-    for row in session.rows(_EVENTS, {"id": submission_id}):
-        number += 1
-        if row.number != number:
-            faults.append(f"event {number} is missing")
-            number = row.number
-        if row.previous != previous:
-            faults.append(f"event {row.number} does not follow the event before it")
-        if row.hash != event_hash(row._asdict()):
-            faults.append(f"event {row.number} was changed")
-        if row.new is not None:
-            if states.get(row.delivery_id) != row.old:
-                faults.append(f"event {row.number} starts from {row.old}, not from {states.get(row.delivery_id)}")
-            states[row.delivery_id] = row.new
-        previous = row.hash
-    if (number, previous) != (submission.event_number, submission.event_hash):
-        faults.append(f"the chain ends at event {number}, it should end at {submission.event_number}")
-    rows = session.rows(_DELIVERIES, {"id": submission_id})
-    stored: dict[str | None, str] = {None: submission.state, **{row.delivery_id: row.state for row in rows}}
-    if stored != states:
-        faults.append("a state was changed without an event")
-    if submission.state == "completed" and any(row.state in OPEN for row in rows):
-        faults.append("the submission is completed although a delivery is open")
-    return faults

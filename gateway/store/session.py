@@ -61,7 +61,7 @@ class Session:
     def row(self, statement: Statement, parameters: Parameters | None = None) -> Record | None:
         """The first row of a SELECT, or None."""
         prepared = self._run(statement, parameters)
-        row = self._cursor.fetchone()
+        row = self._call(self._cursor.fetchone)
         return None if row is None else prepared.record(row)
 
     def scalar(self, statement: Statement, parameters: Parameters | None = None) -> Any:

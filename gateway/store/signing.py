@@ -6,6 +6,7 @@ A key is named by its thumbprint (RFC 7638), which nobody can give to another ke
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -73,10 +74,8 @@ class SigningKey:
             if not create:
                 raise ConfigurationError([_fault(folder / "audit-1.key", "fehlt", "is missing")])
             path = folder / "audit-1.key"
-            try:
+            with contextlib.suppress(FileExistsError):  # another process was first; its key counts
                 write_key_file(path, _pem(Ed25519PrivateKey.generate()))
-            except FileExistsError:
-                pass  # another process was first; its key counts
             files = {1: path}
         newest = max(files)
         return cls(newest, _read(files[newest]))
@@ -102,8 +101,8 @@ def read_public_keys(path: Path) -> list[PublicKey]:
                 raise ValueError("another kind of key")
             return [PublicKey(key.public_bytes_raw())]
         document: Any = json.loads(text)
-        return from_jwks(document["keys"] if "keys" in document else [document])
-    except (ValueError, KeyError, TypeError):
+        return from_jwks(document.get("keys", [document]))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise GatewayError(
             f"{path} holds no Ed25519 public key",
             code="no_public_key",

@@ -100,9 +100,8 @@ class Store:
 
     outbox_filled: set after every commit that left something to publish; a relay in the same process may wait on it
     (and clears it before it reads), instead of looking again after a while. matters: what submissions of one case id
-    have to do with each other. audit: the record and its seals.
-    holds: legal holds and erasure. keys: which wrapping keys are in use. recovery: what is
-    done after a loss.
+    have to do with each other. audit: the record and its seals. holds: legal holds and erasure. keys: which
+    wrapping keys are in use. recovery: what is done after a loss.
     """
 
     def __init__(

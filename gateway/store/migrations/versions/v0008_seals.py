@@ -24,7 +24,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_sealed_range_seal_position", "sealed_range", ["seal", "position"])
     op.execute(
-        'INSERT INTO sealed_range (submission_id, "first", "last") SELECT submission_id, 1, event_number FROM submission'
+        'INSERT INTO sealed_range (submission_id, "first", "last") '
+        "SELECT submission_id, 1, event_number FROM submission"
     )
     op.create_table(
         "seal",
