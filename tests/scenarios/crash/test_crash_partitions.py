@@ -153,7 +153,7 @@ def test_a_stopped_worker_that_had_not_sent_yet_does_not_send_when_it_comes_back
 def comes_back_late(cluster: Cluster, sent: Sent, stopped: subprocess.Popen[bytes]) -> None:
     """When another worker takes over after the lease, and the first one wakes up; all is well after that."""
     cluster.world.start("work")
-    until(lambda: cluster.world.delivery(sent, SOAP).state == "delivered", "another worker to take over", 60)
+    until(lambda: cluster.world.delivery(sent, SOAP).state == "delivered", "another worker to take over", 90)
     stopped.send_signal(signal.SIGCONT)
     arrives(cluster)
     stopped.terminate()
