@@ -20,6 +20,7 @@ from gateway.packages.recipients import recipients
 from gateway.packages.required import unmapped_requirements
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
 from gateway.packages.schema_names import explain_missing
+from gateway.packages.tracing import model_of
 from gateway.packages.trials import Fault, Trial
 from gateway.services import Accepts, Packages, Service, Target
 from xoev_schemas.findings import Finding, Text, has_errors
@@ -123,7 +124,7 @@ class _Cases:
     def __init__(self, service: Service, registry: Registry) -> None:
         self.service = service
         self._registry = registry
-        self._models = [(accepts, _model(accepts, registry)) for accepts in service.accepts]
+        self._models = [(accepts, model_of(accepts, registry)) for accepts in service.accepts]
         self._finds = [finds(a.compiled, model) if model is not None else Finds() for a, model in self._models]
         values = {place: texts for found in self._finds for place, texts in found.values.items()}
         made = TemplateModel([accepts.compiled.root for accepts in service.accepts], values)
@@ -157,13 +158,6 @@ def _check_covered(accepts: Accepts, registry: Registry) -> Iterator[Finding]:
                 what = Text(f"In {accepts.schema} die Regel", f"rule of {accepts.schema} named")
                 problems.unknown(rule.place, "config.unknown_fim_rule", what, fim, known)
     yield from problems.findings
-
-
-def _model(accepts: Accepts, registry: Registry) -> SchemaModel | None:
-    try:
-        return registry.model(accepts.ref) if accepts.ref is not None else None
-    except (KeyError, ValueError):
-        return None
 
 
 def _check_request(cases: _Cases, trial: Trial, known: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
