@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from gateway.commands import (
+    auditing,
     backups,
     describing,
     doctor,
@@ -93,6 +94,7 @@ app.command()(backups.restore)
 app.command()(reconciling.reconcile)
 app.command()(keeping.erase)
 app.add_typer(keeping.hold, name="hold")
+app.add_typer(auditing.audit, name="audit")
 
 
 def main() -> None:

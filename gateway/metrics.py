@@ -4,6 +4,7 @@ personal data.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -95,6 +96,13 @@ class Metrics:
         self._held_oldest = Gauge(
             "gateway_held_oldest_seconds", "How long ago the oldest of them was received", registry=self.registry
         )
+        self._unsealed = Gauge("gateway_unsealed_events", "Events that wait for a seal", registry=self.registry)
+        self._difference = Gauge(
+            "gateway_day_difference",
+            "Deliveries that the last closed day cannot account for; 0 is right",
+            ["service"],
+            registry=self.registry,
+        )
         self._circuit = Gauge(
             "gateway_target_circuit", "Circuit of a target: 0 closed, 2 open", ["target"], registry=self.registry
         )
@@ -141,6 +149,13 @@ class Metrics:
         self._held_oldest.set(standing.held_oldest_seconds)
         for target, state in standing.circuits.items():
             self._circuit.labels(target).set(2 if state == "open" else 0)
+
+    def record(self, unsealed: int, differences: Mapping[str, int]) -> None:
+        """Of the record: what is not sealed yet, and what the last close of a day found, by service."""
+        self._unsealed.set(unsealed)
+        self._difference.clear()
+        for service, number in differences.items():
+            self._difference.labels(service).set(number)
 
     def render(self) -> bytes:
         """The exposition that `/metrics` answers with (`CONTENT_TYPE`)."""

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.api import catalogue, departments, openapi, operations, submissions
+from gateway.api import catalogue, departments, openapi, operations, proofs, submissions
 from gateway.api.context import Api, Way, api_of
 from gateway.api.limits import RequestLimits
 from gateway.api.middleware import Envelope
@@ -64,7 +64,7 @@ def create_app(gateway: Gateway, way: Way) -> FastAPI:
     app.state.api = Api.build(gateway, way)
     app.state.health = operations.Health(app.state.api)
     app.state.failed_logins = operations.FailedLogins()
-    for part in (submissions, departments, catalogue, operations):
+    for part in (submissions, proofs, departments, catalogue, operations):
         app.include_router(part.router)
     # The last one added is the outermost: also an answer that the envelope gives has to end an unread body.
     bodies = {SUBMISSIONS: limits.body_bytes, "/v1/validate": limits.data_bytes}

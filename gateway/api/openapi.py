@@ -122,6 +122,12 @@ SUBMIT = _route(
 )
 STATUS = _route("status", "portals", {200: _json("What became of it.", _ref("Status"))}, 401, 403, 404)
 MATTER = _route("matter", "portals", {200: _json("Everything of one matter.", _ref("Matter"))}, 400, 401, 403, 404)
+PROOF = _route(
+    "proof", "portals", {200: _json("That it was accepted, sealed and signed.", _ref("Proof"))}, 401, 403, 404, 409
+)
+AUDIT_KEYS = _route(
+    "auditKeys", "portals", {200: _json("Public keys of the seals (RFC 7517).", _ref("AuditKeys"))}, public=True
+)
 SERVICES = _route("services", "portals", {200: _json("What the caller may hand in.", _ref("Services"))}, 401, 403)
 VALIDATE = _route(
     "validate",
@@ -232,6 +238,36 @@ SCHEMAS: Description = {
         status={"type": "integer"},
         instance={"type": "string", "pattern": "^urn:uuid:"},
         findings=_FINDINGS,
+    ),
+    "AuditKeys": _object("keys", keys={"type": "array", "items": {"type": "object"}}),
+    "Proof": _object(
+        "format submissionId entries seals keys",
+        format={"const": "urn:ozg-gateway:proof:v1"},
+        submissionId=_ID,
+        entries={
+            "type": "array",
+            "items": _object(
+                "entry leaf",
+                entry={**_STRING, "description": "JSON. The hash of this text, in UTF-8, is the data of the leaf."},
+                leaf=_object(
+                    "seal index path",
+                    seal={"type": "integer"},
+                    index={"type": "integer"},
+                    path={"type": "array", "items": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+                ),
+            ),
+        },
+        seals={
+            "type": "array",
+            "items": _object(
+                "number statement keyId signature",
+                number={"type": "integer"},
+                statement={**_STRING, "description": "JSON with `size` and `root`. This text, in UTF-8, is signed."},
+                keyId=_STRING,
+                signature={**_STRING, "description": "Ed25519 (RFC 8032), base64."},
+            ),
+        },
+        keys={"type": "array", "items": {"type": "object"}},
     ),
     "Accepted": _object(
         "submissionId caseId status receivedAt",

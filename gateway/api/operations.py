@@ -50,6 +50,7 @@ async def metrics(request: Request) -> Response:
     """Prometheus' text form: counters of this process, gauges of the whole installation."""
     gateway = api_of(request).gateway
     gateway.metrics.standing(await asyncio.to_thread(gateway.store.standing, gateway.clock()))
+    gateway.metrics.record(*await asyncio.to_thread(gateway.store.audit.standing))
     return Response(gateway.metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
 

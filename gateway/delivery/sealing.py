@@ -27,7 +27,6 @@ class Sealer:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._key: SigningKey | None = None
         self._next: datetime | None = None
         self._enrolled = False
 
@@ -81,6 +80,5 @@ class Sealer:
         return True
 
     def _signing_key(self) -> SigningKey:
-        if self._key is None:
-            self._key = SigningKey.load(self._gateway.settings.home / "keys", create=True)
-        return self._key
+        """Read each time: a new version signs from the next seal on, without a restart."""
+        return SigningKey.load(self._gateway.settings.home / "keys", create=True)

@@ -266,6 +266,14 @@ REFUSALS: Mapping[str, Refusal] = {
         _REPEAT_DE,
         _REPEAT_EN,
     ),
+    "not_sealed_yet": _refusal(
+        409,
+        "Not sealed yet",
+        "Der Eingang ist verzeichnet, aber noch nicht versiegelt.",
+        "The submission is on record, but not sealed yet.",
+        _REPEAT_DE,
+        _REPEAT_EN,
+    ),
     "key_reused": _refusal(
         409,
         "Key already used for other content",

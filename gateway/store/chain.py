@@ -28,7 +28,8 @@ from xoev_schemas.findings import Text
 PAGE = 200
 """Submissions that are read at a time."""
 
-_ID, _AFTER, _UPTO = bindparam("id"), bindparam("after"), bindparam("upto")
+_ID: Any = bindparam("id")
+_AFTER: Any = bindparam("after")
 # As it is stored: a text that merely means the same moment was changed too.
 _COLUMNS = [c if c is not t.event.c.at else type_coerce(c, String).label("at") for c in t.event.c]
 _EVENTS = select(*_COLUMNS).where(t.event.c.submission_id == _ID).order_by(t.event.c.number)

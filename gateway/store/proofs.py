@@ -20,7 +20,7 @@ from gateway.store.session import Record, Session
 
 FORMAT = "urn:ozg-gateway:proof:v1"
 
-_ID = bindparam("id")
+_ID: Any = bindparam("id")
 _EVENTS = select(t.event).where(t.event.c.submission_id == _ID).order_by(t.event.c.number)
 _FIRST = _EVENTS.where(t.event.c.number == 1)
 _RANGES = select(t.sealed_range).where(t.sealed_range.c.submission_id == _ID).order_by(t.sealed_range.c.first)
