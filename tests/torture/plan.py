@@ -74,7 +74,7 @@ HOSTILE: Sequence[Behaviour] = (
     "doctype",
 )
 CLOCK_JUMPS = (-3600.0, -60.0, 60.0, 3600.0, 86_400.0)
-LONGEST_PAUSE = 9.0
+LONGEST_PAUSE = 12.0
 """Longer than a lease and what the sweep waits after it: somebody else has taken over when it goes on."""
 
 

@@ -30,7 +30,7 @@ from queues.rabbitmq import RabbitBroker
 
 MOMENT = 0.4
 """Seconds for which a program is in the state in which it must not die."""
-LEASE = 3.0
+LEASE = 6.0
 """Seconds for which the torture's workers hold a claim."""
 
 
