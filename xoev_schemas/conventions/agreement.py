@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from lxml import etree
+
 from xoev_schemas.conventions.header import Header
 from xoev_schemas.conventions.message import Message
 from xoev_schemas.documents import text_of
@@ -58,7 +60,11 @@ def _message_type(message: Message, header: Header) -> Finding | None:
 
 
 def _version(message: Message) -> Finding | None:
-    """The version that the message says it has is the one of its namespace."""
+    """The version that the message says it has is the one of its namespace. A message of a module (XBau-Kernmodul) has
+    the module's namespace and version, and its schema judges that.
+    """
+    if etree.QName(message.root).namespace not in message.standard.schema_uris:
+        return None
     place, value, attribute = message.root, message.root.get("version"), "version"
     named = message.header.part(message.header.family.version) if message.header else None
     if named is not None:

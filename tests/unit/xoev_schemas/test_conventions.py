@@ -45,15 +45,15 @@ GEWST = """<g:bescheide.generisch.0010 xmlns:g="urn:g"><nachrichtenkopf>
 <nameStandard>GewSt</nameStandard><versionStandard>1.4</versionStandard></nachrichtenkopf></g:bescheide.generisch.0010>"""
 
 
-def standard(ref: str = "xoev:xbau/2.6") -> Standard:
-    return Standard(ref, "XMuster", ref.partition("/")[2], None, [], [], {}, "folder", [])
+def standard(ref: str = "xoev:xbau/2.6", namespace: str = "urn:m") -> Standard:
+    return Standard(ref, "XMuster", ref.partition("/")[2], None, [namespace], [], {}, "folder", [])
 
 
 STANDARDS = {
     G2G: standard(),
-    XINNERES: standard("xoev:xgewerbeanzeige/2.2"),
-    XDOMEA: standard("xoev:xdomea/3.0.0"),
-    GEWST: standard("xoev:gewerbesteuer/1.4"),
+    XINNERES: standard("xoev:xgewerbeanzeige/2.2", "urn:x"),
+    XDOMEA: standard("xoev:xdomea/3.0.0", "urn:d"),
+    GEWST: standard("xoev:gewerbesteuer/1.4", "urn:g"),
 }
 
 
@@ -65,6 +65,12 @@ def findings(message: str, by: Standard, *reported: Finding) -> list[Finding]:
 @pytest.mark.parametrize("message", STANDARDS, ids=["g2g", "xinneres", "xdomea", "gewerbesteuer"])
 def test_a_message_that_keeps_the_conventions_of_its_family_has_no_findings(message: str) -> None:
     assert findings(message, STANDARDS[message]) == []
+
+
+def test_a_message_of_a_module_has_the_modules_version() -> None:
+    of_a_module = G2G.replace('xmlns:m="urn:m"', 'xmlns:m="urn:module"').replace('version="2.6"', 'version="1.3.0"')
+
+    assert "convention.version" not in {finding.code for finding in findings(of_a_module, standard())}
 
 
 @pytest.mark.parametrize(
