@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 from xml.sax.saxutils import escape
@@ -30,7 +30,8 @@ ANSWER: Mapping[str, Fact] = {"Vorgangsnummer": "number", "Aktenzeichen": "file"
 
 
 class SoapDepartment(HttpDepartment):
-    """operation: makes a case. search: finds one by key (None = the system cannot be searched).
+    """operation: makes a case; further: do so too, with the key in the same place. search: finds one by key (None = the
+    system cannot be searched).
 
     key, repeat_mark: where they stand in the request; search_key: in the search. answer: names in the answers (`A.B`
     for one below another) → what they say; names that the WSDL does not know are left out. wanted: what the header
@@ -43,6 +44,7 @@ class SoapDepartment(HttpDepartment):
         wsdl: Path,
         *,
         operation: str = "VorgangAnlegen",
+        further: Sequence[str] = (),
         search: str | None = "VorgangSuchen",
         key: str = "$.Vorgang.FremdId",
         repeat_mark: str | None = "$.Vorgang.Wiederholung",
@@ -60,13 +62,13 @@ class SoapDepartment(HttpDepartment):
         self._wsdl = Wsdl(wsdl)
         self._operation = self._wsdl.operation(operation)
         self._search = self._wsdl.operation(search) if search is not None else None
+        others = [self._wsdl.operation(name) for name in further]
+        self._known = [self._operation, *others, *([self._search] if self._search is not None else [])]
         self._key, self._repeat_mark, self._search_key = key, repeat_mark, search_key
         self._answer = answer
         self._gate, self._mtom = SoapGate(wanted or Wanted()), mtom
         self._names = {
-            known.name: {field.path for field in self._wsdl.fields(known.response or "")}
-            for known in (self._operation, self._search)
-            if known is not None
+            known.name: {field.path for field in self._wsdl.fields(known.response or "")} for known in self._known
         }
         self._try_answer()
 
@@ -82,7 +84,7 @@ class SoapDepartment(HttpDepartment):
         operation = self._called(body)
         if body is None or operation is None or envelope.soap12 != operation.soap12:
             return self._fault("s:Client", "no such operation here")
-        if self._mtom and operation is self._operation and not packed:
+        if self._mtom and operation is not self._search and not packed:
             return self._fault("s:Client", "attachments are taken beside the message only")
         if _action(request) not in (operation.action, "" if operation.soap12 else operation.action):
             return self._fault("s:Client", "the action is not that of the operation")
@@ -109,8 +111,9 @@ class SoapDepartment(HttpDepartment):
 
     def _called(self, body: etree._Element | None) -> Operation | None:
         """The operation that takes this element."""
-        known = [operation for operation in (self._operation, self._search) if operation is not None]
-        return next((operation for operation in known if body is not None and body.tag == operation.request), None)
+        return next(
+            (operation for operation in self._known if body is not None and body.tag == operation.request), None
+        )
 
     def act(self, case: Case) -> HttpReply:
         try:
@@ -144,9 +147,7 @@ class SoapDepartment(HttpDepartment):
 
     def _try_answer(self) -> None:
         record = Received("key", {}, "", False, {"number": "1", "file": "1"}, known=False)
-        for operation in (self._operation, self._search):
-            if operation is None:
-                continue
+        for operation in self._known:
             envelope = self._wsdl.answer(operation, self._values(operation, record))
             if errors := self._wsdl.errors(_body(envelope)):
                 raise ValueError(f"the answers of {operation.name} would not be valid: {errors[0]}")

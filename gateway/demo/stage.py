@@ -134,6 +134,9 @@ def _simulated(target: Target, queue_url: str, folders: Path) -> Department:
         return SoapDepartment(
             folder / settings["wsdl"],
             operation=settings["operation"],
+            further=sorted(
+                {other.config.settings["operation"] for other in target.variants()} - {settings["operation"]}
+            ),
             search=search,
             prefix=prefix,
             idempotent=target.repeatable,

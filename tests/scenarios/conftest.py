@@ -19,7 +19,16 @@ STANDARDS = (
     "xoev/xbau-2.6",
     *(
         f"fim/generated/{form}"
-        for schema in ("S07000000248V1.2.0", "S00000000364V1.0.0", "S05000001299V1.0.0")
+        for schema in (
+            "S07000000248V1.2.0",
+            "S00000000362V1.0.0",
+            "S00000000364V1.0.0",
+            "S00000000374V1.0.0",
+            "S00000000377V1.0.0",
+            "S00000000380V1.0.0",
+            "S05000001162V3.3.0",
+            "S05000001299V1.0.0",
+        )
         for form in (f"xsd/{schema}.xfall.xsd", f"json-schema/{schema}.schema.json")
     ),
 )

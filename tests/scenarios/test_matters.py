@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from city import City, Shape, city, dog_tax_packages, until
+from city import DOG_TAX, City, Shape, city, dog_tax_packages, until
 
 TARGET = "hundesteuer"
 SUPPLEMENT = """request:
@@ -18,9 +19,15 @@ SUPPLEMENT = """request:
 ALL_TARGETS = ("hundesteuer", "eakte-stadtkasse", "hundestatistik")
 
 
-def sent(city: City, case_id: str | None = None, name: str = "one-dog-xml", kind: str | None = None) -> dict[str, str]:
+def sent(
+    city: City,
+    case_id: str | None = None,
+    name: str = "one-dog-xml",
+    kind: str | None = None,
+    service: str = DOG_TAX,
+) -> dict[str, str]:
     """Hand in a sample, into a matter or as a new one: the acceptance."""
-    sample = city.sample(name)
+    sample = city.sample(name, service)
     answer = city.portal.send(sample.data, sample.schema_uri, sample.attachments, case_id=case_id, kind=kind)
     assert answer.status == 202, answer.body
     return dict(answer.body)
@@ -124,6 +131,25 @@ class TestARequestPerKind:
         assert (letter.failure, letter.code) == ("mapping", "kind.no_request")
         assert "Art „change“" in letter.text.de
         assert "kind 'change'" in letter.text.en
+
+
+class TestABuildingApplication:
+    @pytest.mark.parametrize(
+        ("follows", "told_as"),
+        [("missing-site-plan-handed-in-xml", "AENDERUNG"), ("application-withdrawn-xml", "RUECKNAHME")],
+    )
+    def test_what_follows_goes_after_it_by_its_own_operation_and_under_its_number(
+        self, home_with_standards: Path, follows: str, told_as: str
+    ) -> None:
+        with city(home_with_standards, services=("bauantrag",)) as running:
+            first = sent(running, name="garage-without-telephone-xml", service="bauantrag")
+            second = sent(running, first["caseId"], follows, service="bauantrag")
+            going = [running.in_state(one["submissionId"], "bauaufsicht", "delivered") for one in (first, second)]
+            received = [one for one in running.soap("bauaufsicht").received if not one.known]
+        assert [one.key for one in received] == [delivery.delivery_id for delivery in going]
+        created, following = (one.body["Vorgang"] for one in received)
+        assert "Art" not in created
+        assert (following["Art"], following["Vorgangsnummer"]) == (told_as, going[0].references["vorgangsnummer"])
 
 
 class TestNames:
