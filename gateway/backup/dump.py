@@ -6,17 +6,22 @@ binary form: needs none of its programs here, and no program that fits the serve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+import psycopg
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import URL, Connection, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.backup.manifest import SQLITE, TABLES, Manifest, Table, digest_of_file, write_file
+from gateway.errors import GatewayError, StoreUnavailable
 from gateway.store import database
+from gateway.store.session import DatabaseError
 
 _CHUNK = 1 << 20
 _VERSIONS = "alembic_version"
@@ -42,6 +47,20 @@ class Dumped(NamedTuple):
     open_deliveries: int
     serials: dict[str, int]
     files: dict[str, str]
+
+
+@contextlib.contextmanager
+def plainly(done: str) -> Iterator[None]:
+    """What goes wrong with the database or the disk, as one clean error. done: `backed up`, `restored`."""
+    try:
+        yield
+    except (SQLAlchemyError, psycopg.Error, sqlite3.Error, DatabaseError) as error:
+        raise StoreUnavailable(
+            f"the database was not {done}: {type(error).__name__}",
+            remedy="Is it running and migrated (gateway doctor), and is there room?",
+        ) from None
+    except OSError as error:
+        raise GatewayError(f"nothing was {done}: {error.strerror}", code="file", remedy="Is there room?") from None
 
 
 def dump(url: URL, folder: Path, told: Told) -> Dumped:
@@ -135,5 +154,5 @@ def _cursor(connection: Connection) -> Any:
     return driver.cursor()
 
 
-def _named(name: str, columns: Any) -> str:
+def _named(name: str, columns: Sequence[str]) -> str:
     return f'"{name}" (' + ", ".join(f'"{column}"' for column in columns) + ")"

@@ -41,13 +41,14 @@ def back_up(settings: Settings, folder: Path, keys: Keys, told: Told) -> Made:
         raise GatewayError(f"{folder} exists already", code="exists", remedy="A backup needs a folder of its own.")
     unfinished = folder.with_name(folder.name + manifest.UNFINISHED)
     manifest.remove(unfinished)
-    unfinished.mkdir(parents=True, mode=0o700)
     try:
-        made = _fill(settings, unfinished, keys, told)
-        for inner in [*(path for path in unfinished.rglob("*") if path.is_dir()), unfinished]:
-            manifest.flush(inner)
-        unfinished.rename(folder)
-        manifest.flush(folder.parent)
+        with dump.plainly("backed up"):
+            unfinished.mkdir(parents=True, mode=0o700)
+            made = _fill(settings, unfinished, keys, told)
+            for inner in [*(path for path in unfinished.rglob("*") if path.is_dir()), unfinished]:
+                manifest.flush(inner)
+            unfinished.rename(folder)
+            manifest.flush(folder.parent)
     except BaseException:
         manifest.remove(unfinished)
         raise

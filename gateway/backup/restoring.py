@@ -82,19 +82,17 @@ def restore(
     """
     if planned.obstacles:
         raise GatewayError("; ".join(planned.obstacles), code="not_restorable")
-    for name, content in _schemas(folder).items():
-        _place(settings.home / "schemas" / name, content)
-    for name, content in planned.key_files.items():
-        if not (settings.home / "keys" / name).exists():
-            write_key_file(settings.home / "keys" / name, content)
-    ring = keys()
-    url = database.database_url(settings.effective_database_url)
-    try:
+    with dump.plainly("restored"):
+        for name, content in _schemas(folder).items():
+            _place(settings.home / "schemas" / name, content)
+        for name, content in planned.key_files.items():
+            if not (settings.home / "keys" / name).exists():
+                write_key_file(settings.home / "keys" / name, content)
+        ring = keys()
+        url = database.database_url(settings.effective_database_url)
         if planned.manifest.database == "sqlite":
             return _restore_sqlite(url, folder, ring, settings, sent_since)
         return _restore_postgres(url, folder, planned.manifest, ring, settings, sent_since, told)
-    except SQLAlchemyError as error:
-        raise GatewayError(f"the database was not restored: {type(error).__name__}", code="not_restored") from error
 
 
 def open_keys_of(folder: Path, described: Manifest, passphrase: str | None) -> dict[str, bytes]:

@@ -213,6 +213,18 @@ def test_keys_are_never_in_the_clear_unless_that_was_said(place: Place, passphra
         assert all(path.stat().st_mode & 0o077 == 0 for path in folder.rglob("*"))
 
 
+def test_a_database_that_is_not_there_is_told_plainly_and_leaves_nothing_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = Place(tmp_path / "away", "postgresql://user:geheim@127.0.0.1:1/none", capsys)
+
+    code, told = away.json("backup", str(tmp_path / "backup"), "--with-keys")
+
+    assert (code, told["error"]["code"]) == (2, "store_unavailable")
+    assert "geheim" not in json.dumps(told)
+    assert not list(tmp_path.glob("backup*"))
+
+
 def test_another_passphrase_opens_nothing(
     place: Place, new_place: Callable[[str], Place], passphrase: str, tmp_path: Path
 ) -> None:

@@ -28,7 +28,9 @@ SECONDS = 90.0
 
 
 class Installation:
-    """Settings in a file, processes by role. overrides: settings beside the servers' addresses. program: what runs."""
+    """Settings in a file, processes by role. overrides: settings beside the servers' addresses. program: what runs.
+    empty: nothing is there yet but the settings.
+    """
 
     def __init__(
         self,
@@ -38,6 +40,7 @@ class Installation:
         broker_url: str,
         overrides: Mapping[str, Any],
         program: Sequence[str] = ("-m", "gateway"),
+        empty: bool = False,
     ) -> None:
         self._program = program
         self.home = folder / "home"
@@ -55,6 +58,8 @@ class Installation:
             "listen": f"127.0.0.1:{port}",
         }
         self.file.write_text(yaml.safe_dump({**values, **overrides}), encoding="utf-8")
+        if empty:
+            return
         KeyRing.load(self.home / "keys", create=True)
         upgrade_url(self.settings.effective_database_url)
         _, self.packages = load_packages(self.settings)
