@@ -17,7 +17,7 @@ class History:
         self.path = path
         self._begun = time.monotonic()
         self._lock = threading.Lock()
-        self._file = path.open("w", encoding="utf-8")
+        self._file = path.open("w", encoding="utf-8", buffering=1)
         self.faults: Counter[str] = Counter()
         self.skipped: dict[str, str] = {}
         """Kind of fault → why it could not be made here."""

@@ -128,8 +128,11 @@ class Portals:
         return sent
 
     def _key_of_the_other(self, order: Order) -> str | None:
+        """One that this portal has not used itself."""
         with self._lock:
-            return next((s.key for s in reversed(self.sent) if s.portal != order.portal and s.accepted), None)
+            own = {sent.key for sent in self.sent if sent.portal == order.portal}
+            others = (sent.key for sent in reversed(self.sent) if sent.portal != order.portal and sent.accepted)
+            return next((key for key in others if key not in own), None)
 
     def _send(self, sent: Sent, *, case_id: str = "", wrong: bool = False, reused: bool = False) -> None:
         """The same key again until the answer is final."""
