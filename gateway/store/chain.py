@@ -169,7 +169,7 @@ class _Walk:
         if row.new is not None:
             self._move(number, row)
         self._previous = row.hash
-        self._hashes[number] = computed or ""
+        self._hashes[number] = row.hash
 
     def _move(self, number: int, row: Record) -> None:
         held = self._states.get(row.delivery_id)
