@@ -20,6 +20,7 @@ from gateway.packages.recipients import recipients
 from gateway.packages.required import unmapped_requirements
 from gateway.packages.samples import SampleResult, run_samples, sample_envelope
 from gateway.packages.schema_names import explain_missing
+from gateway.packages.steps import StepModel
 from gateway.packages.tracing import model_of
 from gateway.packages.trials import Fault, Trial
 from gateway.services import Accepts, Packages, Service, Target
@@ -38,6 +39,7 @@ __all__ = [
     "trial_of",
     "try_samples",
 ]
+
 
 def check_packages(
     packages: Packages, checker: Checker, load_adapter: AdapterLoader, *, strict: bool = False
@@ -63,7 +65,7 @@ def check_packages(
         findings += attachments_to_nobody(service, [packages.targets[name] for name in service.targets])
         cases = _Cases(service, checker.registry)
         findings += cases.findings()
-        known = {name: tuple(packages.targets[name].config.references) for name in service.targets}
+        known = {name: packages.targets[name].references for name in service.targets}
         for name in service.targets:
             said = (_check_request(cases, trial, known) for trial in trials[name])
             about_cases[name, service.name] = list(chain.from_iterable(said))
@@ -163,9 +165,11 @@ def _check_covered(accepts: Accepts, registry: Registry) -> Iterator[Finding]:
 def _check_request(cases: _Cases, trial: Trial, known: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
     """known: target → names of the references that it gives."""
     target, name = trial.target, f"case ({cases.service.name})"
+    case: SchemaModel = MatterModel(cases.model, known.get(target.name, ()), known)
+    if target.step is not None:
+        case = StepModel(case, target.step)
     if target.when is not None:
-        yield from check_condition(target.when, cases.model, name)
-    case = MatterModel(cases.model, known.get(target.name, ()), known)
+        yield from check_condition(target.when, case if target.step else cases.model, name)
     mapping: CompiledMapping | None = target.request_for(cases.service.name)
     if mapping is None:
         return

@@ -49,7 +49,8 @@ def look_for_breaking(
     for service in packages.services.values():
         if service.inactive is not None:
             continue
-        trials = [trial_of(packages.targets[name], load_adapter)[0] for name in service.targets]
+        called = [call for name in service.targets for call in packages.targets[name].calls()]
+        trials = [trial_of(call, load_adapter)[0] for call in called]
         end = clock() + seconds
         try:
             done = search(service, checker, trials, until=lambda end=end: clock() > end)  # type: ignore[misc]

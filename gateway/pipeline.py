@@ -25,8 +25,9 @@ from adapters.base import (
     Retryable,
 )
 from gateway.attachments.findings import UNSAFE
-from gateway.delivery import Delivered, Delivery, DeliveryState, Outcome, Parked, Wait, notices
+from gateway.delivery import Dead, Delivered, Delivery, DeliveryState, Outcome, Parked, StepDone, Wait, notices
 from gateway.delivery.ladder import again, next_question
+from gateway.delivery.steps import call_of, key_of
 from gateway.delivery.verdicts import bug, dead, poison
 from gateway.errors import Conflict, Refused, StoreUnavailable
 from gateway.intake.refusals import refused
@@ -191,6 +192,8 @@ def deliver(gateway: Gateway, delivery_id: str, worker: str) -> None:
         log.info("delivery.not_claimed", delivery=delivery_id, why=claim.why)
         return
     target = gateway.for_kind(target, delivery)
+    if claim.unfinished_attempt is not None:
+        target = call_of(gateway.store, delivery, target, claim.unfinished_attempt)
     if claim.unfinished_attempt is not None and claim.delivery.state is DeliveryState.UNKNOWN:
         settle_unknown(gateway, claim.delivery, target, claim.unfinished_attempt)
     elif claim.unfinished_attempt is not None:
@@ -221,6 +224,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
     if not isinstance(prepared, Prepared):
         finish(gateway, delivery, None, prepared)
         return
+    target = prepared.target
     start = AttemptStart(
         worker,
         prepared.package_version,
@@ -229,6 +233,7 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         delivery.possible_repeat,
         prepared.likeness if delivery.attempts_total == 0 else None,
         prepared.twins,
+        target.step.call if target.step else "",
     )
     number = gateway.store.start_attempt(delivery, start).result()
     delivery = replace(delivery, attempts=delivery.attempts + 1)
@@ -254,8 +259,8 @@ def attempt(gateway: Gateway, delivery: Delivery, target: Target, worker: str) -
         return
     else:
         gateway.gates.report(target, None)
-        outcome = delivered(receipt)
-    finish(gateway, delivery, number, outcome)
+        outcome = delivered(target, receipt)
+    finish(gateway, delivery, number, at_step(target, outcome))
 
 
 def unknown(gateway: Gateway, delivery: Delivery, target: Target, number: int, error: OutcomeUnknown) -> None:
@@ -289,6 +294,7 @@ def settle_unknown(gateway: Gateway, delivery: Delivery, target: Target, number:
     if isinstance(outcome, AskLater):
         gateway.store.ask_again(delivery, outcome.at).result()
         return
+    outcome = at_step(target, outcome)
     gateway.store.resolve_unknown(delivery, number, outcome).result()
     notices.ended(gateway.metrics, delivery, outcome)
 
@@ -303,7 +309,7 @@ class AskLater:
 def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | AskLater:
     """Did it arrive? Found = delivered. Surely not = again, marked all the same."""
     try:
-        receipt = gateway.adapter(target).probe(delivery.delivery_id)
+        receipt = gateway.adapter(target).probe(key_of(delivery, target))
     except Retryable as error:
         gateway.gates.report(target, error)
         return _ask_later(gateway, delivery, target, OutcomeUnknown("probe.gave_up"), PROBE_AGAIN)
@@ -311,7 +317,7 @@ def probe(gateway: Gateway, delivery: Delivery, target: Target) -> Outcome | Ask
         return dead(OutcomeUnknown("probe.impossible"))
     gateway.gates.report(target, None)
     if receipt is not None:
-        return delivered(replace(receipt, already_there=True))
+        return delivered(target, replace(receipt, already_there=True))
     return again(target.retry, OutcomeUnknown("probe.not_there"), **_round(gateway, delivery), possible_repeat=True)
 
 
@@ -337,7 +343,7 @@ def follow(gateway: Gateway, delivery: Delivery, target: Target, number: int) ->
             return _ask_later(gateway, delivery, target, OutcomeUnknown("probe.gave_up"), PROBE_AGAIN)
         return dead(OutcomeUnknown("probe.impossible", detail=error.detail))
     gateway.gates.report(target, None)
-    return delivered(receipt)
+    return delivered(target, receipt)
 
 
 def _next_question(gateway: Gateway, delivery: Delivery, error: InProgress) -> datetime:
@@ -363,8 +369,20 @@ def finish(gateway: Gateway, delivery: Delivery, number: int | None, outcome: Ou
 # ---------------------------------------------------------------------------------------------------------- outcomes
 
 
-def delivered(receipt: Receipt) -> Delivered:
-    return Delivered(dict(receipt.references), receipt.evidence, receipt.evidence_type, receipt.already_there)
+def delivered(target: Target, receipt: Receipt) -> Delivered | StepDone:
+    """It is there; or, where a delivery takes several calls, this one is done."""
+    proof = (receipt.evidence, receipt.evidence_type, receipt.already_there)
+    if target.step is None:
+        return Delivered(dict(receipt.references), *proof)
+    named = {name: value for name, value in receipt.references.items() if name in target.step.references}
+    return StepDone(target.step.call, receipt.references, named, *proof)
+
+
+def at_step(target: Target, outcome: Outcome) -> Outcome:
+    """A dead letter says at which step the delivery stopped."""
+    if target.step is None or not isinstance(outcome, Dead):
+        return outcome
+    return replace(outcome, place=outcome.place or f"steps/{target.step.name}")
 
 
 def _code_of(gateway: Gateway, delivery: Delivery, number: int) -> str:

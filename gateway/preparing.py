@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.base import Request, RequestAttachment
 from gateway import case
-from gateway.delivery import Dead, Delivery, Skipped
+from gateway.delivery import Dead, Delivered, Delivery, Skipped
 from gateway.delivery.likeness import likeness_of
 from gateway.delivery.requirements import first_given_up, unmet
+from gateway.delivery.steps import key_of, next_call
 from gateway.delivery.verdicts import no_longer_ours, no_request_for, unmappable
 from gateway.errors import Refused
 from gateway.intake.refusals import refused
 from gateway.packages.deadlines import deadlines, region_of
+from gateway.packages.enclosures import MESSAGE, RECEIPT, enclosures
 from gateway.services import Accepts, Service, Target, applies, map_case, map_request
 from gateway.store import Likeness, Twin
 from gateway.submission import Checked, Submission
@@ -47,9 +49,10 @@ def follows(delivery: Delivery) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A request ready to go, and what proves later what it was made from."""
+    """A request ready to go, and what proves later what it was made from. target: as it is for this call."""
 
     request: Request
+    target: Target
     package_version: str
     case_digest: str
     request_digest: str
@@ -57,8 +60,8 @@ class Prepared:
     twins: Sequence[Twin]
 
 
-def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Skipped | Dead:
-    """What is to be sent to this target now; or why nothing is, now or ever."""
+def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | Delivered | Skipped | Dead:
+    """What is to be sent to this target now; or why nothing is, now or ever. Delivered: its last step is done."""
     if follows(delivery) and gateway.store.matters.place(delivery).given_up:
         return first_given_up()
     submission, checked = gateway.store.submission(delivery.submission_id)
@@ -90,11 +93,15 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
         matters.sent_twins(delivery) if delivery.attempts_total else matters.twins(delivery.submission_id, likeness)
     )
     value = marked(made.value, others)
-    body = map_request(target, service.name, value)
+    call = next_call(gateway.store, delivery, target, value)
+    if call is None:
+        return Delivered() if delivery.attempts_total else Skipped("condition")
+    target, seen = call
+    body = map_request(target, service.name, seen)
     if body.value is None:
         return unmappable(body.findings)
     request = Request(
-        key=delivery.delivery_id,
+        key=key_of(delivery, target),
         submission_id=submission.submission_id,
         body=body.value,
         service=service.name,
@@ -103,9 +110,9 @@ def prepare(gateway: Gateway, delivery: Delivery, target: Target) -> Prepared | 
         possible_repeat=delivery.possible_repeat,
         test=checked.test,
         traceparent=submission.traceparent,
-        attachments=_attachments(gateway, submission, body.attachment_ids),
+        attachments=_attachments(gateway, submission, value, body.attachment_ids),
     )
-    return Prepared(request, service.version, digest(value), digest(body.value), likeness, others)
+    return Prepared(request, target, service.version, digest(value), digest(body.value), likeness, others)
 
 
 def marked(value: dict[str, Any], twins: Sequence[Twin]) -> dict[str, Any]:
@@ -148,14 +155,18 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _attachments(gateway: Gateway, submission: Submission, wanted: Iterable[str]) -> list[RequestAttachment]:
+def _attachments(
+    gateway: Gateway, submission: Submission, value: Mapping[str, Any], wanted: Iterable[str]
+) -> list[RequestAttachment]:
+    """value: the case."""
     chosen = set(wanted)
+    own = enclosures(value, submission.data, submission.media_type) if chosen & {MESSAGE, RECEIPT} else []
 
     def stream(name: str) -> Callable[[], Iterable[bytes]]:
         return lambda: gateway.store.read_part(submission.submission_id, name)
 
-    return [
+    handed_in = (
         RequestAttachment(a.attachment_id, a.filename, a.media_type, a.part.size, a.part.sha512, stream(a.part.name))
         for a in submission.attachments
-        if a.attachment_id in chosen
-    ]
+    )
+    return [one for one in (*handed_in, *own) if one.attachment_id in chosen]

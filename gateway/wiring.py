@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from adapters.base import Adapter
+from adapters.base import Adapter, TargetConfig
 from adapters.registry import load_adapter
 from gateway.attachments.examining import Examiner
 from gateway.attachments.scanning import open_scanner
@@ -45,6 +45,14 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+Call = tuple[str, Kind, str]
+"""Target, kind of submission, and step where a delivery takes several calls (else empty)."""
+
+
+def call_key(target: Target) -> Call:
+    return target.name, target.kind, target.step.name if target.step else ""
+
+
 @dataclass
 class Gateway:
     """Everything a running part may need. Built by `open_gateway`; tests build their own with other clocks and
@@ -66,7 +74,7 @@ class Gateway:
     checker: Checker
     clock: Callable[[], datetime] = utc_now
     probe_after: timedelta = timedelta(seconds=5)
-    adapters_by_kind: Mapping[tuple[str, Kind], Adapter] = field(default_factory=dict)
+    adapters_by_call: Mapping[Call, Adapter] = field(default_factory=dict)
     draw: Callable[[], float] = random.random
 
     def for_kind(self, target: Target, delivery: Delivery) -> Target:
@@ -76,8 +84,10 @@ class Gateway:
         return target.for_kind(self.store.matters.kind(delivery)) or target
 
     def adapter(self, target: Target) -> Adapter:
-        """The adapter with the settings that this target has for its kind."""
-        return self.adapters_by_kind.get((target.name, target.kind)) or self.adapters[target.name]
+        """The adapter with the settings that this target has for its kind and step."""
+        name, kind, step = call_key(target)
+        calls = self.adapters_by_call
+        return calls.get((name, kind, step)) or calls.get((name, "new", step)) or self.adapters[name]
 
 
 @contextlib.contextmanager
@@ -102,10 +112,11 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
         scans = stack.enter_context(ThreadPoolExecutor(SCANS_AT_A_TIME, "scan"))
         metrics = Metrics()
         checker = stack.enter_context(open_checker(settings, registry))
-        by_kind = build_adapters(packages)
-        for adapter in by_kind.values():
+        by_call = build_adapters(packages)
+        for adapter in by_call.values():
             stack.callback(adapter.close)
-        adapters = {name: adapter for (name, kind), adapter in by_kind.items() if kind == "new"}
+        # Where a delivery takes several calls, the first stands for the target.
+        adapters = {name: adapter for (name, kind, _), adapter in reversed(by_call.items()) if kind == "new"}
         yield Gateway(
             settings=settings,
             registry=registry,
@@ -113,7 +124,7 @@ def open_gateway(settings: Settings, *, clock: Callable[[], datetime] | None = N
             store=store,
             broker=broker,
             adapters=adapters,
-            adapters_by_kind=by_kind,
+            adapters_by_call=by_call,
             gates=Gates(store, clock or store.now, timedelta(seconds=settings.circuit_probe_seconds)),
             metrics=metrics,
             token_issuer=open_issuer(settings),
@@ -190,22 +201,25 @@ def _in_package(folder: Path, finding: Finding) -> Finding:
     return replace(placed, remedy=remedy) if finding.code in _BROKEN else placed
 
 
-def build_adapters(packages: Packages) -> dict[tuple[str, Kind], Adapter]:
-    """One adapter per target that an active service delivers to, and one for each kind of submission that its settings
-    differ for; targets nobody uses cost nothing.
+def build_adapters(packages: Packages) -> dict[Call, Adapter]:
+    """One adapter per target that an active service delivers to, one for each of its steps where it has some, and one
+    for each kind of submission that its settings differ for; targets nobody uses cost nothing.
 
     Raises ConfigurationError: a setting that an adapter does not understand would else show at the first delivery.
     """
     used = sorted({name for s in packages.services.values() if s.inactive is None for name in s.targets})
-    made: dict[tuple[str, Kind], Adapter] = {}
+    made: dict[Call, Adapter] = {}
+    configs: dict[Call, TargetConfig] = {}
     findings: list[Finding] = []
     for target in (variant for name in used for variant in packages.targets[name].variants()):
-        if target.kind != "new" and target.config == packages.targets[target.name].config:
+        name, _, step = key = call_key(target)
+        if configs.get((name, "new", step)) == target.config:
             continue
         adapter, found = prove_adapter(target, load_adapter)
         findings += found
+        configs[key] = target.config
         if adapter is not None:
-            made[target.name, target.kind] = adapter
+            made[key] = adapter
     if has_errors(findings):
         for adapter in made.values():
             adapter.close()

@@ -117,6 +117,22 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDone:
+    """One call of a delivery that takes several has its answer; the next one is due at once.
+
+    step: which call, see `gateway.packages.model.Step`. result: what its answer says, for those after it. references:
+    those of these that are the department's names for the case.
+    """
+
+    step: str
+    result: Mapping[str, str]
+    references: Mapping[str, str]
+    evidence: bytes = b""
+    evidence_type: str = ""
+    already_there: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     reason: str
 
@@ -158,4 +174,4 @@ class Dead:
     cause: str | None = None
 
 
-Outcome = Delivered | Skipped | Wait | Dead
+Outcome = Delivered | StepDone | Skipped | Wait | Dead

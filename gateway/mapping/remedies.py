@@ -17,6 +17,7 @@ _REMEDIES: Mapping[str, Text] = {
     "config.data_schema": Text(
         "Berichtigen Sie das JSON-Schema (Draft 2020-12).", "Correct the JSON Schema (draft 2020-12)."
     ),
+    "config.beside_steps": Text("Entfernen Sie es hier.", "Remove it here."),
     "config.duplicate_key": Text("Entfernen Sie eine der beiden Angaben.", "Remove one of the two."),
     "config.duplicate_package": Text("Benennen Sie eines der beiden um.", "Rename one of the two."),
     "config.empty": Text("Füllen oder löschen Sie die Datei.", "Fill the file, or delete it."),

@@ -22,6 +22,7 @@ from gateway.packages.ground import Ground, grounds
 from gateway.packages.model import Accepts, Service
 from gateway.packages.ruling import judged_by_service
 from gateway.packages.samples import sample_envelope
+from gateway.packages.steps import examples_of
 from gateway.packages.trials import Trial, rule_at
 from gateway.services import applies, map_case, map_request
 from xoev_schemas.documents import parse
@@ -188,14 +189,15 @@ class _Looking:
             return
         for trial in self._trials:
             for fault in trial.faults(self._service, made.value, self._files(made.value)):
-                yield trial.target.name, fault.place, fault.text
+                yield trial.target.label, fault.place, fault.text
 
     def _files(self, case: Mapping[str, Any]) -> list[RequestAttachment]:
         """The attachments of the case, and one for each reference in it that a request would put content for."""
         wanted = [one["attachmentId"] for one in case["attachments"]]
         for target in self._referring:
-            if applies(target, case):
-                wanted += map_request(target, self._service.name, case).attachment_ids
+            for call, seen in examples_of(target, case):
+                if applies(call, seen):
+                    wanted += map_request(call, self._service.name, seen).attachment_ids
         return [_file(identifier) for identifier in dict.fromkeys(wanted)]
 
 

@@ -12,6 +12,7 @@ from gateway.mapping.language import Object
 from gateway.mapping.making import Making, Spot
 from gateway.mapping.wording import condition_text
 from gateway.packages.case_source import Given
+from gateway.packages.enclosures import MESSAGE, encloses
 from gateway.packages.handed import Share, handed_to
 from gateway.packages.model import Accepts, Service, Target
 from gateway.packages.origins import MessageField
@@ -135,7 +136,9 @@ class _Message:
 
     def unread(self, fields: Mapping[str, Collection[str]], targets: Collection[Target]) -> Iterator[Unread]:
         """fields: of the case, with who gets them."""
-        if self._model is None:
+        calls = [call for target in targets for call in target.variants()]
+        requests = [request for call in calls if (request := call.request_for(self._service)) is not None]
+        if self._model is None or any(encloses(request, MESSAGE) for request in requests):
             return
         reads: dict[_Place, bool] = {}
         for field, to in fields.items():

@@ -13,7 +13,8 @@ def misfits(settings: Settings, packages: Packages) -> list[Finding]:
     """Settings of targets and clients that this installation cannot do anything sensible with, each at its place."""
     problems = Problems()
     for target in packages.targets.values():
-        _lease(target, settings.lease_seconds, problems)
+        for call in target.variants():
+            _lease(call, settings.lease_seconds, problems)
         _patience(target, settings.circuit_probe_seconds, problems)
     issuers = [issuer.issuer for issuer in settings.issuers]
     # Shipped clients are examples: an installation with issuers of its own does without them.

@@ -188,6 +188,15 @@ class TargetForm(_Form):
     accepts_test: bool = False
     timeout: Annotated[Seconds, Field(le=3600)] = 30.0
     kinds: dict[Kind, Literal["skip"] | dict[str, Any]] = {}
+    steps: list[dict[str, Any]] = []
+
+
+class StepForm(_Form):
+    """One of `steps` in `target.yaml`: what is said of the step itself. Everything else is laid over the target."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,19}$")]
+    each: Literal["attachments"] | None = None
+    result: dict[str, PathText] = {}
 
 
 class CertificateForm(_Form):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gateway.mapping.conditions import Condition, OneOf
@@ -51,7 +51,8 @@ def handed_to(target: Target, service: str) -> list[Handed]:
     mapping = target.request_for(service)
     if hands_out_whole_case(target):
         return [Handed("content")]
-    found = list(dict.fromkeys(_handed(mapping.root, (), None))) if mapping is not None else []
+    purposes = _limited(None, target.when) if target.step is not None and target.when is not None else None
+    found = list(dict.fromkeys(_handed(mapping.root, (), purposes))) if mapping is not None else []
     whole = {(one.purposes, one.field, one.nth) for one in found if one.share == "content"}
     return [one for one in found if one.share == "content" or (one.purposes, one.field, one.nth) not in whole]
 
@@ -62,7 +63,7 @@ def attachments_to_nobody(service: Service, targets: Sequence[Target]) -> Iterat
         return
     lost: dict[tuple[str, ...], list[str]] = {}
     for kind in KINDS:
-        takers = [taker for target in targets if (taker := target.for_kind(kind)) is not None]
+        takers = [call for target in targets if (taker := target.for_kind(kind)) for call in taker.calls()]
         if takers and (purposes := _missing(takers, service.name)):
             lost.setdefault(purposes, []).append(kind)
     for purposes, kinds in lost.items():
@@ -124,7 +125,8 @@ def _steps(path: Path, here: tuple[Step, ...]) -> tuple[Step, ...]:
     steps = () if path.absolute else here
     for step in path.steps:
         steps = steps[:-1] if step.axis == "parent" else steps if step.axis == "self" else (*steps, step)
-    return steps
+    # The one that a step is for stands for all of which this holds.
+    return (replace(steps[0], name="attachments"), *steps[1:]) if steps and steps[0].name == "attachment" else steps
 
 
 def _at(path: Path, here: tuple[Step, ...], purposes: frozenset[str] | None, share: Share) -> Handed:
@@ -142,7 +144,7 @@ def _at(path: Path, here: tuple[Step, ...], purposes: frozenset[str] | None, sha
 
 def _limited(purposes: frozenset[str] | None, condition: Condition) -> frozenset[str] | None:
     match condition:
-        case OneOf(paths=(Path(source="purpose"),), allowed=allowed):
+        case OneOf(paths=(Path(source="purpose" | "attachment/purpose"),), allowed=allowed):
             return _both(purposes, [str(value) for value in allowed])
         case _:
             return purposes

@@ -12,7 +12,8 @@ from gateway.mapping.problems import Place, Problems
 from gateway.mapping.tables import FOLDER
 from gateway.mapping.yaml_nodes import Members, YamlNode, find
 from gateway.packages.model import Client, Service, Target
-from gateway.packages.readers import read_client, read_service, read_target
+from gateway.packages.readers import read_client, read_service
+from gateway.packages.target_reader import read_target
 from xoev_schemas.findings import Text
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _check_kinds(service: Service, target: Target, problems: Problems) -> None:
     """For every kind that the service says it takes, the target has a request, or says that it skips it."""
     for kind in dict.fromkeys(accepts.kind for accepts in service.accepts if accepts.kind):
         variant = target.for_kind(kind)
-        if target.skips(kind) or (variant is not None and variant.request_for(service.name) is not None):
+        if target.skips(kind) or (variant is not None and variant.serves(service.name)):
             continue
         text = Text(
             f"Für Eingänge der Art „{kind}“, die die Leistung „{service.name}“ annimmt, fehlt eine Anfrage.",

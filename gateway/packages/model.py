@@ -139,6 +139,27 @@ class RetryPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One of the calls that a delivery takes. tells: names of what its answer says. before: those in front of it.
+
+    each: it is made once for every attachment. number: of the attachment, from 1; 0 = not for a single one.
+    references: those of `tells` that are the department's names for the case.
+    """
+
+    name: str
+    each: bool
+    tells: tuple[str, ...]
+    references: tuple[str, ...]
+    before: tuple[Step, ...] = ()
+    number: int = 0
+
+    @property
+    def call(self) -> str:
+        """What a single call is kept under: `find-file`, `attach.2`."""
+        return f"{self.name}.{self.number}" if self.number else self.name
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """A department system. requests: service name → its request mapping; `""` = for every other service.
 
@@ -146,6 +167,8 @@ class Target:
     kind: of submission that these settings are for. kinds: its settings for other kinds, None = it skips them; a kind
     that is not there has no request.
     source: the file with the installation's settings laid over it: where each setting stands; None = no file.
+    steps: the target as it is for each of the calls that a delivery takes, in order; empty = it takes one. step: which
+    of them this is.
     """
 
     name: str
@@ -163,6 +186,8 @@ class Target:
     source: Members | None = field(default=None, repr=False, compare=False)
     kind: Kind = "new"
     kinds: Mapping[Kind, Target | None] = field(default_factory=dict, repr=False)
+    steps: tuple[Target, ...] = ()
+    step: Step | None = None
 
     def for_kind(self, kind: Kind) -> Target | None:
         """As it is for submissions of this kind. None: it skips them (`skips`), or has no request for them."""
@@ -173,8 +198,28 @@ class Target:
         return kind in self.kinds and self.kinds[kind] is None
 
     def variants(self) -> list[Target]:
-        """This one, and what it is for other kinds."""
-        return [self, *(other for other in self.kinds.values() if other is not None)]
+        """What is called: this one, and what it is for other kinds; of each its steps, where a delivery takes several
+        calls.
+        """
+        return [call for one in (self, *self.kinds.values()) if one is not None for call in one.calls()]
+
+    def calls(self) -> tuple[Target, ...]:
+        return self.steps or (self,)
+
+    def serves(self, service: str) -> bool:
+        """There is a request mapping for this service."""
+        return any(call.request_for(service) is not None for call in self.calls())
+
+    @property
+    def label(self) -> str:
+        """Its name for people, with that of the step."""
+        return f"{self.name}/{self.step.name}" if self.step else self.name
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Names of what it calls a case."""
+        told = (call.step.references if call.step else tuple(call.config.references) for call in self.calls())
+        return tuple(dict.fromkeys(name for names in told for name in names))
 
     def place(self, *location: str | int) -> Place:
         """Where a setting stands: in its file, or in the installation's settings that lie over it."""

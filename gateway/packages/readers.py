@@ -1,27 +1,26 @@
-"""One package file → one service, target or client. Faults go to `problems`; an unusable file gives None."""
+"""One package file → one service or client. Faults go to `problems`; an unusable file gives None.
+
+What a target is, is read by `gateway.packages.target_reader`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema_rs
 
-from adapters.base import TargetConfig
-from adapters.settings import keys_of
 from gateway.attachments.rules import AttachmentRules
 from gateway.errors import ConfigurationError
-from gateway.mapping.condition_reader import read_condition
 from gateway.mapping.language import CompiledMapping
 from gateway.mapping.problems import Place, Problems, nearest
 from gateway.mapping.reader import read_mapping
 from gateway.mapping.rules import RuleSet
 from gateway.mapping.yaml_nodes import Members, YamlNode, find, plain, read_yaml
-from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, TargetForm, read_form, suspicious
-from gateway.packages.kinds import KINDS, Requests, kind_of, requests_for
+from gateway.packages.forms import CHANNELS, ClientForm, ServiceForm, read_form
 from gateway.packages.model import (
     Accepts,
     Client,
@@ -30,16 +29,12 @@ from gateway.packages.model import (
     Law,
     OnInvalid,
     Requires,
-    RetryPolicy,
     Service,
     Statutory,
-    Target,
 )
-from gateway.packages.overlays import laid_over
 from gateway.packages.rule_files import read_rules
 from gateway.packages.schema_names import explain_missing
 from gateway.settings import resolve_references
-from gateway.submission import Kind
 from xoev_schemas.findings import Text
 
 if TYPE_CHECKING:
@@ -107,7 +102,7 @@ def _accepts(
         if name not in compiled:
             place = find(node, ("accepts", index, "mapping"))
             runs = any(other.mapping == name and registry.find(other.schema_) for other in form.accepts)
-            compiled[name] = _mapping(folder, name, "case", place, problems, registry if runs else None)
+            compiled[name] = mapping_in(folder, name, "case", place, problems, registry if runs else None)
         if entry.rules and entry.rules not in rules:
             rules[entry.rules] = _rules(folder, entry.rules, find(node, ("accepts", index, "rules")), problems)
         mapping = compiled[name]
@@ -118,7 +113,7 @@ def _accepts(
     return tuple(entries)
 
 
-def _mapping(
+def mapping_in(
     folder: Path, name: str, kind: str, place: Place, problems: Problems, registry: Registry | None
 ) -> CompiledMapping | None:
     """place: where the file is named. registry: None where no schema that the mapping reads is installed."""
@@ -154,149 +149,6 @@ def _data_schema(file: Path, problems: Problems) -> tuple[Mapping[str, Any] | No
         return None, None
 
 
-def read_target(
-    name: str,
-    file: Path,
-    services: Collection[str],
-    registry: Registry,
-    problems: Problems,
-    changes: YamlNode | None = None,
-) -> Target | None:
-    """services: names that a `request-SERVICE.yaml` may be for. changes: the installation's settings for it."""
-    node = read_yaml(file, problems)
-    if isinstance(node, Members) and isinstance(changes, Members):
-        node = laid_over(node, changes)
-    foreign = _foreign(node, problems) if isinstance(node, Members) else []
-    form = read_form(TargetForm, node, problems, without=["when", *foreign]) if node is not None else None
-    if form is None or not isinstance(node, Members):
-        return None
-    target = _target(name, file, node, form, foreign, problems)
-    general = _requests(form, node, file.parent, services, registry, problems)
-    kinds = _kinds(target, node, form, general, services, registry, problems)
-    return replace(target, requests=general, kinds=kinds)
-
-
-def _target(
-    name: str, file: Path, node: Members, form: TargetForm, foreign: Collection[str], problems: Problems
-) -> Target:
-    """What the file says, still without requests."""
-    # `repeatable` concerns both: the gateway decides with it, an adapter may have to handle connections accordingly.
-    shared = [key for key in ("repeatable",) if key in node.nodes]
-    settings = {key: _resolved(node.nodes[key], problems) for key in (*foreign, *shared)}
-    probe = _resolved(node.nodes["probe"], problems) if form.probe is not None else None
-    return Target(
-        name=name,
-        adapter=form.adapter,
-        config=TargetConfig(name, str(file.parent), settings, form.references, form.key, probe, form.timeout),
-        retry=_retry(form),
-        hours=form.hours,
-        repeatable=form.repeatable,
-        has_probe=form.probe is not None,
-        accepts_test=form.accepts_test,
-        department=form.department,
-        when=read_condition(node.nodes["when"], problems) if "when" in node.nodes else None,
-        folder=file.parent,
-        requests={},
-        source=node,
-    )
-
-
-def _kinds(
-    target: Target,
-    node: Members,
-    form: TargetForm,
-    general: Requests,
-    services: Collection[str],
-    registry: Registry,
-    problems: Problems,
-) -> dict[Kind, Target | None]:
-    """The target as it is for single kinds: those that `kinds` names, and those that have a request file by name."""
-    own: dict[Kind, dict[str, CompiledMapping]] = {}
-    for file in sorted(target.folder.glob("request-*.yaml")):
-        if (of := kind_of(file, services)) and (mapping := read_mapping(file, "request", problems, registry)):
-            own.setdefault(of[1], {})[of[0]] = mapping
-    made: dict[Kind, Target | None] = {}
-    for kind in (kind for kind in KINDS if kind in form.kinds or kind in own):
-        if form.kinds.get(kind) == "skip":
-            made[kind] = None
-            continue
-        changes = _said_of(node, kind)
-        laid = _without_kinds(laid_over(node, changes) if isinstance(changes, Members) else node)
-        foreign = _foreign(laid, problems)
-        its_form = read_form(TargetForm, laid, problems, without=["when", *foreign])
-        if its_form is None:
-            continue
-        files = own.get(kind, {})
-        if isinstance(changes, Members) and "request" in changes.nodes:
-            place = changes.nodes["request"].place
-            if mapping := _mapping(target.folder, its_form.request, "request", place, problems, registry):
-                files[""] = mapping
-        its = _target(target.name, target.folder / "target.yaml", laid, its_form, foreign, problems)
-        requests = requests_for(files, general, declared=kind in form.kinds)
-        made[kind] = replace(its, kind=kind, requests=requests)
-    return made
-
-
-def _said_of(node: Members, kind: Kind) -> YamlNode | None:
-    kinds = node.nodes.get("kinds")
-    return kinds.nodes.get(kind) if isinstance(kinds, Members) else None
-
-
-def _without_kinds(node: Members) -> Members:
-    return replace(node, nodes={name: inner for name, inner in node.nodes.items() if name != "kinds"})
-
-
-def _foreign(node: Members, problems: Problems) -> list[str]:
-    """Keys that belong to the adapter. One that looks like a slip of ours is refused: it would silently do nothing."""
-    foreign = [key for key in node.nodes if key not in {*keys_of(TargetForm), "when"}]
-    for key in foreign:
-        if meant := suspicious(key):
-            text = Text(f"„{key}“ gibt es hier nicht.", f"there is no '{key}' here.")
-            remedy = Text(f"Meinten Sie „{meant}“?", f"Did you mean '{meant}'?")
-            problems.add(node.keys[key], "config.unknown_key", text, remedy=remedy)
-    return foreign
-
-
-def _retry(form: TargetForm) -> RetryPolicy:
-    if form.retry is None:
-        return RetryPolicy()
-    return RetryPolicy(
-        delays=tuple(form.retry.delays),
-        give_up_after=form.retry.give_up_after,
-        per_second=form.retry.per_second,
-        parallel=form.retry.parallel,
-    )
-
-
-def _requests(
-    form: TargetForm,
-    node: Members,
-    folder: Path,
-    services: Collection[str],
-    registry: Registry,
-    problems: Problems,
-) -> dict[str, CompiledMapping]:
-    """`request.yaml` (key `""`) for every service, `request-SERVICE.yaml` for one."""
-    found: dict[str, CompiledMapping | None] = {}
-    special = [file for file in sorted(folder.glob("request-*.yaml")) if not kind_of(file, services)]
-    if "request" in node.nodes or (folder / form.request).is_file() or not special:
-        found[""] = _mapping(folder, form.request, "request", find(node, ("request",)), problems, registry)
-    for file in special:
-        if file.name in _named_by_kinds(form):
-            continue
-        service = file.stem.removeprefix("request-")
-        if service in services:
-            found[service] = read_mapping(file, "request", problems, registry)
-        else:
-            problems.unknown(Place(file), "config.unknown_service", Text("Die Leistung", "service"), service, services)
-    return {service: mapping for service, mapping in found.items() if mapping is not None}
-
-
-def _named_by_kinds(form: TargetForm) -> set[str]:
-    settings = (said for said in form.kinds.values() if said != "skip")
-    return {str(said["request"]) for said in settings if "request" in said}
-
-
 def read_client(name: str, file: Path, problems: Problems) -> Client | None:
     node = read_yaml(file, problems)
     form = read_form(ClientForm, node, problems) if node is not None else None
@@ -313,12 +165,12 @@ def read_client(name: str, file: Path, problems: Problems) -> Client | None:
         certificate_sha256=form.certificate.sha256 if form.certificate else None,
         services=services,
         department=form.department,
-        secret_scrypt=_resolved(node.nodes["secret_scrypt"], problems) if form.secret_scrypt else None,
+        secret_scrypt=resolved(node.nodes["secret_scrypt"], problems) if form.secret_scrypt else None,
         source=node,
     )
 
 
-def _resolved(node: YamlNode, problems: Problems) -> Any:
+def resolved(node: YamlNode, problems: Problems) -> Any:
     """A setting with its `${file:…}` and `${env:…}` filled in."""
     try:
         return resolve_references(plain(node))

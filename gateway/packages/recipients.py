@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gateway.mapping.language import Attachments, Each, Object, Read, Template, children
 from gateway.mapping.paths import Path
 from gateway.mapping.shapes import makers
+from gateway.packages.enclosures import MESSAGE, encloses
 from gateway.packages.model import Service, Target
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ def _read_by(service: Service, target: Target, fields: Sequence[Names]) -> set[N
             found.update(fields)
         elif mapping is not None:
             found.update(_reads(mapping.root, [()], fields))
+            if encloses(mapping, MESSAGE):
+                found.update(field for field in fields if field != ("attachments",))
     return found
 
 
@@ -86,4 +89,5 @@ def _places(path: Path, here: list[Names], fields: Sequence[Names]) -> list[Name
         elif step.axis == "descendant":
             below = {field[:end] for field in fields for end in range(1, len(field) + 1) if field[end - 1] == step.name}
             current = [found for place in current for found in sorted(below) if found[: len(place)] == place]
-    return current
+    # What a step that is made once per attachment reads of it, it reads of the attachments.
+    return [("attachments", *place[1:]) if place[:1] == ("attachment",) else place for place in current]

@@ -22,6 +22,7 @@ from gateway.mapping.problems import Place, Problems
 from gateway.mapping.rules import RULE, rule_of
 from gateway.mapping.yaml_nodes import find, read_yaml
 from gateway.packages.deadlines import deadlines, region_of
+from gateway.packages.enclosures import enclosures
 from gateway.packages.forms import read_form
 from gateway.packages.model import Accepts, Service
 from gateway.packages.ruling import judged_by_service
@@ -123,6 +124,7 @@ def _faults(service: Service, checker: Checker, sample: _Sample, trials: Sequenc
     if case is None:
         return ()
     attachments = sample_attachments(sample.folder, case["attachments"])
+    attachments += enclosures(case, *sample.data())
     return tuple(fault for trial in trials for fault in trial.faults(service, case, attachments))
 
 

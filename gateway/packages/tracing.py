@@ -149,7 +149,7 @@ def _table(
     rows = _Rows(mapping, case, names, target.filled_by_adapter)
     found = rows.of(fields or (), everything=everything or fields is None)
     when = condition_text(target.when) if target.when is not None else None
-    return RequestTable(service.name, target.name, kinds, accepts.schema, when, fields is not None, tuple(found))
+    return RequestTable(service.name, target.label, kinds, accepts.schema, when, fields is not None, tuple(found))
 
 
 class _Rows:

@@ -17,6 +17,7 @@ from gateway.mapping.language import CompiledMapping, Object, Template
 from gateway.mapping.problems import Place
 from gateway.mapping.shapes import makers
 from gateway.packages.model import Service, Target
+from gateway.packages.steps import examples_of
 from gateway.services import applies, map_request
 from xoev_schemas.findings import Text
 
@@ -54,15 +55,18 @@ class Trial:
     ) -> Iterator[Fault]:
         """Why this case would not become a request that the target takes; nothing if it would, or is not wanted."""
         mapping = self.target.request_for(service.name)
-        if mapping is None or case["kind"] != self.target.kind or not applies(self.target, case):
+        if mapping is None or case["kind"] != self.target.kind:
             return
-        made = map_request(self.target, service.name, case)
-        if made.value is None:
-            for finding in made.findings[:_SHOWN]:
-                yield self._fault(finding.text, Place(mapping.file, finding.line))
-            return
-        wanted = [one for one in attachments if one.attachment_id in made.attachment_ids]
-        yield from self._shown(mapping, _request(service, case, made.value, wanted))
+        for target, seen in examples_of(self.target, case):
+            if not applies(target, seen):
+                continue
+            made = map_request(target, service.name, seen)
+            if made.value is None:
+                for finding in made.findings[:_SHOWN]:
+                    yield self._fault(finding.text, Place(mapping.file, finding.line))
+                continue
+            wanted = [one for one in attachments if one.attachment_id in made.attachment_ids]
+            yield from self._shown(mapping, _request(service, case, made.value, wanted))
 
     def close(self) -> None:
         if self.adapter is not None:
@@ -84,7 +88,7 @@ class Trial:
                 yield self._fault(Text(de, f"the request does not fit the target's description: {line}"), place)
 
     def _fault(self, text: Text, place: Place) -> Fault:
-        name = self.target.name
+        name = self.target.label
         return Fault(
             Text(f"Ziel „{name}“: {text.de}", f"target {name}: {text.en}"), place, _SEE_REQUEST, "sample.no_request"
         )

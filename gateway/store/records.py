@@ -134,7 +134,8 @@ class Pair:
 class AttemptStart:
     """Recorded and committed before the adapter is called. Digests are SHA-256 hex of the canonical JSON.
 
-    likeness: what the submission is compared by; None = it is not. twins: those that the case names.
+    likeness: what the submission is compared by; None = it is not. twins: those that the case names. step: which call,
+    where the target takes several.
     """
 
     worker: str
@@ -144,11 +145,15 @@ class AttemptStart:
     possible_repeat: bool
     likeness: Likeness | None = None
     twins: Sequence[Twin] = ()
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One recorded try. outcome: None while it runs, else `delivered`, `failed`, `dead`, `skipped` or `unknown`."""
+    """One recorded try. outcome: None while it runs, else `delivered`, `failed`, `dead`, `skipped` or `unknown`.
+
+    step: which call it was, where the target takes several; `delivered` then says that this call is done.
+    """
 
     number: int
     worker: str
@@ -161,6 +166,7 @@ class Attempt:
     outcome: str | None
     failure: str | None
     code: str | None
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

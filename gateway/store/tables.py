@@ -232,6 +232,8 @@ attempt = Table(
     Column("outcome", String()),
     Column("failure", _NAME),
     Column("code", _NAME),
+    # Which call, where a delivery takes several.
+    Column("step", _NAME, nullable=False, server_default=text("''")),
     PrimaryKeyConstraint("delivery_id", "number"),
     **_ONE_TREE,
 )

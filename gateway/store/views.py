@@ -183,6 +183,7 @@ def attempts(session: Session, delivery_id: str) -> list[Attempt]:
             outcome=row.outcome,
             failure=row.failure,
             code=row.code,
+            step=row.step,
         )
         for row in session.rows(_ATTEMPTS, {"id": delivery_id})
     ]

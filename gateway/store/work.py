@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, insert, select, update
 
-from gateway.delivery import ENDED, Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, Wait
+from gateway.delivery import ENDED, Dead, Delivered, Delivery, DeliveryState, Outcome, Skipped, StepDone, Wait
 from gateway.errors import Conflict, IllegalTransition, NotFound
 from gateway.store import likeness
 from gateway.store import tables as t
@@ -156,6 +157,7 @@ def start_attempt(tx: Transaction, delivery: Delivery, start: AttemptStart) -> i
                 "request_digest": start.request_digest,
                 "possible_repeat": start.possible_repeat,
                 "started_at": tx.now,
+                "step": start.step,
             },
         )
         if start.likeness is not None:
@@ -165,6 +167,8 @@ def start_attempt(tx: Transaction, delivery: Delivery, start: AttemptStart) -> i
             "package": start.package_version,
             "possibleRepeat": start.possible_repeat,
         }
+        if start.step:
+            details["step"] = start.step
         if start.twins:
             details[likeness.IN_THE_CASE] = likeness.as_details(start.twins)
         change.note("attempt.started", delivery_id=delivery.delivery_id, actor=start.worker, details=details)
@@ -302,6 +306,8 @@ def _store_outcome(change: Change, current: Delivery, outcome: Outcome, prefix: 
     match outcome:
         case Delivered():
             _store_delivered(change, current, outcome, prefix)
+        case StepDone():
+            _store_step(change, current, outcome, prefix)
         case Skipped():
             change.move(current, D.SKIPPED, actor=_actor(change), details={"reason": outcome.reason}, **_NOT_HELD)
         case Wait():
@@ -319,9 +325,36 @@ def _store_delivered(change: Change, current: Delivery, outcome: Delivered, pref
     change.move(current, D.DELIVERED, actor=_actor(change), details=details, failure=None, code=None, **_NOT_HELD)
     if had_an_end(current):
         set_letters(change.tx, "delivery_id", current.delivery_id, "redriven", "resolved")
+    _add_evidence(change, outcome, prefix)
+
+
+def _store_step(change: Change, current: Delivery, outcome: StepDone, prefix: str) -> None:
+    """The result is kept, and the next call due, in one commit. That call was never made: it bears no mark, and its
+    pauses begin anew; the time to give up does not.
+    """
+    add_references(change, current, outcome.references, may_be_known=True)
+    details = {
+        "step": outcome.step,
+        "references": sorted(outcome.references),
+        "alreadyThere": outcome.already_there,
+    }
+    anew: Mapping[str, Any] = {**_NOT_HELD, "due_at": change.tx.now, "attempts": 0, "possible_repeat": False}
+    change.move(current, D.QUEUED, actor=_actor(change), details=details, failure=None, code=None, **anew)
+    change.send(current, change.tx.now)
+    kept = json.dumps(dict(outcome.result), ensure_ascii=False, sort_keys=True).encode()
+    add_part(change.tx, current.submission_id, step_part(current.delivery_id, outcome.step), "application/json", kept)
+    _add_evidence(change, outcome, prefix)
+
+
+def step_part(delivery_id: str, step: str) -> str:
+    """Name of the encrypted part that holds what the answer to a call said: a JSON object, name → text."""
+    return f"step:{delivery_id}:{step}"
+
+
+def _add_evidence(change: Change, outcome: Delivered | StepDone, prefix: str) -> None:
     if outcome.evidence:
         media_type = outcome.evidence_type or "application/octet-stream"
-        add_part(change.tx, current.submission_id, f"{prefix}evidence", media_type, outcome.evidence)
+        add_part(change.tx, change.submission_id, f"{prefix}evidence", media_type, outcome.evidence)
 
 
 def _store_wait(change: Change, current: Delivery, outcome: Wait, prefix: str) -> None:
@@ -378,7 +411,7 @@ def _end_attempt(
 
 def _result(outcome: Outcome) -> str:
     match outcome:
-        case Delivered():
+        case Delivered() | StepDone():
             return "delivered"
         case Skipped():
             return "skipped"
