@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
@@ -76,11 +76,18 @@ class OpenApiOperation:
 
     media_type: of the request body, as the document or `target.yaml` chose it of media_types; None where the document
     describes none.
-    encoding: what the document says about single parts of a form or multipart body. path_parameters: name → schema.
+    encoding: what the document says about single parts of a form or multipart body. address: path and query as
+    `target.yaml` has them. parameters: of the address, name → schema.
     """
 
     def __init__(
-        self, document: Mapping[str, Any], name: str, operation: Mapping[str, Any], media_type: str | None = None
+        self,
+        document: Mapping[str, Any],
+        name: str,
+        operation: Mapping[str, Any],
+        media_type: str | None = None,
+        *,
+        address: str = "",
     ) -> None:
         self.name = name
         self._document = document
@@ -93,8 +100,8 @@ class OpenApiOperation:
         content = contents.get(self.media_type) or {} if self.media_type is not None else {}
         self.body_schema: Any = content.get("schema")
         self.encoding: Mapping[str, Any] = content.get("encoding") or {}
-        named: dict[str, Any] = {parameter: {} for parameter in re.findall(r"\{([^}]+)\}", name)}
-        self.path_parameters: dict[str, Any] = named | dict(_path_parameters(document, operation))
+        named: dict[str, Any] = {parameter: {} for parameter in re.findall(r"\{([^}]+)\}", name + address)}
+        self.parameters: dict[str, Any] = named | dict(_parameters(document, operation, named))
         self._body = self._compiled(
             self.body_schema, (*place, "requestBody", "content", self.media_type or "", "schema")
         )
@@ -130,14 +137,14 @@ class OpenApiOperation:
         return str(status) not in _WITHOUT_BODY and bool(others) and None not in others
 
     def fields(self) -> list[FieldSpec] | None:
-        """Leaves and groups of the request body, and the parameters of the path, which a request names beside them;
+        """Leaves and groups of the request body, and the parameters of the address, which a request names beside them;
         None when the document describes neither.
         """
-        if self.body_schema is None and not self.path_parameters:
+        if self.body_schema is None and not self.parameters:
             return None
         found = list(_fields(self._document, self.body_schema, "", _DEPTH))
         known = {field.path for field in found}
-        own = (item for item in self.path_parameters.items() if item[0] not in known)
+        own = (item for item in self.parameters.items() if item[0] not in known)
         return found + [_spec(name, True, self.resolve(schema) or {}, False) for name, schema in own]
 
     def resolve(self, schema: Any) -> Any:
@@ -230,7 +237,7 @@ class OpenApi:
             near = get_close_matches(wanted, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(known)) or 'none'}."
             raise OpenApiUnusable(f"there is no operation {wanted}; {hint}", asked="path")
-        return OpenApiOperation(self._document, wanted, known[wanted], media_type)
+        return OpenApiOperation(self._document, wanted, known[wanted], media_type, address=path)
 
 
 def _unreadable(name: str, error: Exception) -> OpenApiUnusable:
@@ -294,10 +301,15 @@ def _chosen(operation: str, contents: Mapping[str, Any], wanted: str | None, pla
     return writable[0] if writable else wanted
 
 
-def _path_parameters(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _parameters(
+    document: Mapping[str, Any], operation: Mapping[str, Any], named: Collection[str]
+) -> Iterator[tuple[str, Any]]:
+    """Of the path, and of the query those that are named."""
     for parameter in operation.get("parameters") or ():
         given = _resolved(document, parameter)
-        if isinstance(given, Mapping) and given.get("in") == "path":
+        if isinstance(given, Mapping) and (
+            given.get("in") == "path" or (given.get("in") == "query" and given.get("name") in named)
+        ):
             yield str(given.get("name")), given.get("schema") or {}
 
 

@@ -1,7 +1,8 @@
 """Small paths into bodies and answers: `$.Vorgang.FremdId`, `$[0].vorgangsnummer`, `$.items[0].id`.
 
-A subset of JSONPath (RFC 9535): names joined by dots and 0-based indexes, one value at most. Names are local names,
-so the same path reads a JSON answer and the XML of a SOAP answer; there `@name` reads an attribute.
+A subset of JSONPath (RFC 9535): names joined by dots, or in brackets and quotes where they have other characters
+(`$['cmis:name']`), and 0-based indexes; one value at most. Names are local names, so the same path reads a JSON answer
+and the XML of a SOAP answer; there `@name` reads an attribute.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from xoev_schemas.findings import Text
 
 Step = str | int
 
-_STEP = re.compile(r"\.(@?[\w-]+)|\[(\d+)\]")
+_STEP = re.compile(r"\.(@?[\w-]+)|\['([^']+)'\]|\[(\d+)\]")
 
 
 class NotAPath(ValueError):
@@ -44,7 +45,8 @@ def parse(path: str) -> tuple[Step, ...]:
                     "Write names with dots, positions in brackets: $.akten[0].nummer.",
                 ),
             )
-        steps.append(match.group(1) if match.group(1) is not None else int(match.group(2)))
+        name = match[1] or match[2]
+        steps.append(name if name is not None else int(match[3]))
         position = match.end()
     return tuple(steps)
 
@@ -87,6 +89,11 @@ def _attribute(here: list[etree._Element], name: str) -> str | None:
         return None
     found = (str(v) for k, v in here[0].attrib.items() if etree.QName(k).localname == name)
     return next(found, None)
+
+
+def dotted(path: str) -> str:
+    """A path as lists of fields have it, without indexes: `$[0].a.b` → `a.b`. Raises NotAPath."""
+    return ".".join(step for step in parse(path) if isinstance(step, str))
 
 
 def write(body: Mapping[str, Any], path: str, value: Any) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from adapters.http import Answer, HttpConnection, Streamed, check_tls, on_the_ho
 from adapters.openapi import OpenApi, OpenApiOperation, OpenApiUnusable, kind_of
 from adapters.rest import bodies, following
 from adapters.rest.answers import Reading, as_meant, reading, tolerant, with_problem
-from adapters.rest.checks import check_settings, dotted, finding, unusable, with_key_place
+from adapters.rest.checks import check_settings, finding, unusable, with_key_place
 from adapters.rest.settings import Asynchronous, RestProbe, RestSettings
 from adapters.settings import first_match, read_settings_and_probe
 from xoev_schemas.findings import Finding
@@ -153,7 +153,7 @@ class RestAdapter:
         except OpenApiUnusable as error:
             return [finding(self._config, "Die angebotene Beschreibung ist nicht brauchbar.", str(error), "served_at")]
         found = differences(self._config, operation.fields() or [], served.fields() or [])
-        places = [dotted(path) for path in self._config.references.values()]
+        places = [paths.dotted(path) for path in self._config.references.values()]
         return found + missing_answers(self._config, places, served.answer_fields())
 
     def close(self) -> None:

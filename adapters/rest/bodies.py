@@ -55,8 +55,8 @@ def write(
 
 
 def parameters(path: str) -> list[str]:
-    """Names in braces: `/vorgaenge/{nummer}` → ["nummer"]."""
-    return [piece.partition("}")[0] for piece in path.partition("?")[0].split("{")[1:]]
+    """Names in braces: `/vorgaenge/{nummer}?in={akte}` → ["nummer", "akte"]."""
+    return [piece.partition("}")[0] for piece in path.split("{")[1:]]
 
 
 def _placed(operation: OpenApiOperation | None, path: str, body: Any) -> tuple[str, Any]:

@@ -102,13 +102,8 @@ def _places(
             setting,
         )
         for setting, path in places.items()
-        if known and path is not None and dotted(path) not in known
+        if known and path is not None and paths.dotted(path) not in known
     ]
-
-
-def dotted(path: str) -> str:
-    """A path without indexes, as fields have it: `$[0].a.b` → `a.b`."""
-    return ".".join(step for step in paths.parse(path) if isinstance(step, str))
 
 
 def finding(

@@ -50,7 +50,8 @@ class Asynchronous(BaseModel):
 class RestSettings(HttpSettings):
     """`target.yaml` of a REST target, besides what every HTTP target has.
 
-    path: below `url`, as in the OpenAPI document; `{name}` is filled with the request's member of that name.
+    path: below `url`, as in the OpenAPI document; `{name}`, also in a query, is filled with the request's member
+    of that name.
     media_type: of the request, where the document lets choose. repeat_mark: where the body says that it may be a
     repeat, besides the header.
     success, already_there: what the answer says (see the SOAP adapter; the same meaning).

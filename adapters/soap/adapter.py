@@ -121,9 +121,7 @@ class SoapAdapter:
             except WsdlUnusable as error:
                 told = "Die angebotene Beschreibung ist nicht brauchbar."
                 return [soap_finding(self._config, told, str(error), "served_at")]
-            places = [
-                ".".join(s for s in paths.parse(p) if isinstance(s, str)) for p in self._config.references.values()
-            ]
+            places = [paths.dotted(path) for path in self._config.references.values()]
             found = differences(self._config, own, request_fields(wsdl, served, settings))
             return found + missing_answers(self._config, places, wsdl.fields(served.response))
 

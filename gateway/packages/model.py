@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from adapters import paths
 from adapters.base import TargetConfig
 from adapters.periods import Period
 from gateway.attachments.rules import AttachmentRules
@@ -229,7 +230,7 @@ class Target:
     def filled_by_adapter(self) -> Mapping[str, str]:
         """Fields that the adapter puts in → the setting that says so: `key: $.Vorgang.FremdId`, `repeat_mark: …`."""
         named = {"key": self.config.key, "repeat_mark": self.config.settings.get("repeat_mark")}
-        return {path.removeprefix("$."): setting for setting, path in named.items() if isinstance(path, str)}
+        return {paths.dotted(path): setting for setting, path in named.items() if isinstance(path, str)}
 
     def request_for(self, service: str) -> CompiledMapping | None:
         return self.requests.get(service) or self.requests.get("")

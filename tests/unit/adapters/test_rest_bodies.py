@@ -250,7 +250,7 @@ def test_every_operation_of_a_real_document_is_understood(test_data: Path) -> No
     assert {operation.media_type for operation in operations} == {None, "application/json", FILES}
     for operation in operations:
         fields = {field.path: field.required for field in operation.fields() or []}
-        assert all(fields[name] for name in operation.path_parameters)
+        assert all(fields[name] for name in operation.parameters)
         assert operation.answer_fields() is not None
         assert [[scheme["scheme"] for scheme in alternative] for alternative in operation.security()] == [["basic"]]
 
