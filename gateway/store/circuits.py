@@ -19,7 +19,7 @@ from gateway.store import tables as t
 from gateway.store.changes import INSERT_OUTBOX, changing, delivery_of, outbox_row, owner_of
 from gateway.store.deadletters import die
 from gateway.store.session import Record, Session
-from gateway.store.work import refusal_of
+from gateway.store.work import keep_for_its_time, refusal_of
 from gateway.store.writer import Transaction
 
 PARKED = "circuit"
@@ -98,7 +98,8 @@ def park(tx: Transaction, delivery_id: str, failure: str, code: str) -> None:
     """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
-        if refusal_of(delivery, tx.now) is not None:
+        if refusal := refusal_of(delivery, tx.now):
+            keep_for_its_time(change, delivery, refusal)
             return
         details = {"why": PARKED, "failure": failure, "code": code}
         columns = {"due_at": None, "waits_for": PARKED}

@@ -28,6 +28,7 @@ REFERENCE_LENGTH = 400
 D = DeliveryState
 _HELD = (D.DELIVERING, D.UNKNOWN)
 
+_IN_OUTBOX = select(t.outbox.c.outbox_id).where(t.outbox.c.delivery_id == bindparam("id")).limit(1)
 _UNFINISHED = select(func.max(t.attempt.c.number)).where(
     t.attempt.c.delivery_id == bindparam("id"), t.attempt.c.ended_at.is_(None)
 )
@@ -73,6 +74,7 @@ def claim(tx: Transaction, delivery_id: str, worker: str, lease_seconds: float) 
         delivery = change.delivery(delivery_id)
         refusal = refusal_of(delivery, tx.now)
         if refusal is not None:
+            keep_for_its_time(change, delivery, refusal)
             return refusal
         unfinished = _unfinished_attempt(tx, delivery)
         if unfinished is not None:
@@ -95,6 +97,16 @@ def refusal_of(delivery: Delivery, now: datetime) -> NotClaimable | None:
     if delivery.state in _HELD and delivery.claimed_until is not None and delivery.claimed_until > now:
         return NotClaimable("taken", delivery.claimed_until)
     return None
+
+
+def keep_for_its_time(change: Change, delivery: Delivery, refusal: NotClaimable) -> None:
+    """A message that came too early (a clock was ahead for a moment) may be the only one there is: another one follows
+    when the delivery is due.
+    """
+    waits_for_time = refusal.why == "not_due" and delivery.behind is None
+    if waits_for_time and change.tx.row(_IN_OUTBOX, {"id": delivery.delivery_id}) is None:
+        assert refusal.until is not None
+        change.send(delivery, refusal.until)
 
 
 def _unfinished_attempt(tx: Transaction, delivery: Delivery) -> int | None:
@@ -128,7 +140,10 @@ def postpone(tx: Transaction, delivery_id: str, due_at: datetime, why: str, rung
     """
     with changing(tx, owner_of(tx, delivery_id)) as change:
         delivery = change.delivery(delivery_id)
-        if delivery.state not in (D.QUEUED, D.WAITING) or refusal_of(delivery, tx.now) is not None:
+        if refusal := refusal_of(delivery, tx.now):
+            keep_for_its_time(change, delivery, refusal)
+            return
+        if delivery.state not in (D.QUEUED, D.WAITING):
             return
         details, columns = _waiting(due_at, why, rung), {"due_at": due_at, "waits_for": why}
         if delivery.state is D.QUEUED:

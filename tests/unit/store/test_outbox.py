@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from store_world import World
 
 from gateway.delivery import Skipped, Wait
@@ -102,6 +103,28 @@ def test_a_delivery_whose_second_worker_vanished_as_well_is_put_back_as_soon_as_
         world.store.claim(delivery.delivery_id, "another", 120).result(30)
 
     assert put_back == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize("turn", ["claim", "postpone", "park"])
+def test_a_message_that_came_before_its_time_is_followed_by_one_in_time(world: World, turn: str) -> None:
+    # Given one that waits, and a relay whose clock was ahead for a moment
+    delivery = world.claimed()
+    until = world.clock() + timedelta(minutes=10)
+    world.store.finish(delivery, None, Wait(until, "hours")).result(30)
+    forget_all(world)
+
+    # When a worker looks at it
+    if turn == "claim":
+        world.store.claim(delivery.delivery_id, "w", 60).result(30)
+    elif turn == "postpone":
+        world.store.postpone(delivery.delivery_id, until + timedelta(hours=1), "rate", None).result(30)
+    else:
+        world.store.park(delivery.delivery_id, "unavailable", "http.503").result(30)
+
+    # Then it is sent when it is due
+    (row,) = world.store.due_outbox(10, until)
+    assert (row.delivery_id, row.due_at) == (delivery.delivery_id, until)
+    assert world.store.due_outbox(10, world.clock()) == []
 
 
 def test_after_the_broker_lost_everything_each_unfinished_delivery_has_one_row_again(world: World) -> None:
