@@ -29,7 +29,7 @@ class Books:
         return int(self._scalar(select(func.count()).select_from(t.event)))
 
     def nowhere(self) -> list[tuple[str, str, str]]:
-        """(delivery, target, state) of what is due, not at an end, and in no outbox.
+        """(delivery, target, state and for what it waits) of what is due, not at an end, and in no outbox.
 
         Between the relay's confirm and a worker's claim that is as it should be; when nothing moves any more and the
         broker is empty, nobody will ever touch it but the sweep, which is the net and not the way.
@@ -38,10 +38,12 @@ class Books:
         free = or_(d.waits_for.is_(None), d.waits_for.not_in(["circuit", "order"]))
         pending = and_(d.state.in_(["queued", "waiting"]), free, d.due_at < now - _LATE)
         held = and_(d.state.in_(["delivering", "unknown"]), d.claimed_until < now - _LAPSED)
-        query = select(d.delivery_id, d.target, d.state).where(
+        query = select(d.delivery_id, d.target, d.state, d.waits_for).where(
             or_(pending, held), ~exists().where(t.outbox.c.delivery_id == d.delivery_id)
         )
-        return [(row.delivery_id, row.target, row.state) for row in self._rows(query)]
+        return [
+            (r.delivery_id, r.target, " for ".join(filter(None, (r.state, r.waits_for)))) for r in self._rows(query)
+        ]
 
     def under_way(self) -> int:
         """Deliveries that a machine has to move. Not those that wait for what goes first: a person may have that."""

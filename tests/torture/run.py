@@ -47,7 +47,7 @@ SETTINGS: Mapping[str, Any] = {
     "log_level": "INFO",
 }
 TARGET: Mapping[str, Any] = {"timeout": "2s", "kinds": {"supplement": {}}}
-RETRY: Mapping[str, Any] = {"delays": ["0.3s", "0.5s", "5s"], "give_up_after": "10m"}
+RETRY: Mapping[str, Any] = {"delays": ["0.3s", "0.5s", "5s"], "give_up_after": "10m", "per_second": 100}
 
 
 @dataclass(frozen=True)
