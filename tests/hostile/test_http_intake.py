@@ -324,7 +324,7 @@ def test_a_body_without_a_length_is_counted_while_it_is_read(sender: Sender) -> 
 def test_too_much_waiting_is_told_before_the_body_is_read(sender: Sender) -> None:
     api = sender.http.app.state.api  # type: ignore[attr-defined]
     backlog = api.backlog
-    api.backlog = type(backlog)(lambda: LIMITS.backlog + 1, LIMITS.backlog, 30)
+    api.backlog = type(backlog)(lambda: LIMITS.backlog + 1, LIMITS.backlog, 30, lambda: False)
     try:
         answer = sender.post(b"not even multipart")
     finally:
