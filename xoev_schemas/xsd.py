@@ -92,22 +92,32 @@ def compiled_for_this_thread(source: XsdSource) -> etree.XMLSchema:
     return schemas[source.key]
 
 
-_folders: dict[str, tempfile.TemporaryDirectory[str]] = {}
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    files: Mapping[str, bytes]
+    folder: tempfile.TemporaryDirectory[str]
+
+
+_laid: dict[str, _LaidOut] = {}
 _laying_out = threading.Lock()
 
 
 def _laid_out(source: XsdSource) -> Path:
-    """The source's files in a temporary folder, made once per process and gone with it. Raises NotCompiled."""
+    """The source's files in a temporary folder, made once per process and gone with it. Raises NotCompiled.
+
+    Whatever is no longer there is written again: systems take old files out of their temporary folder, and a process
+    that runs for weeks still has to compile for a new thread.
+    """
     with _laying_out:
-        if source.key not in _folders:
-            files = _connected(source)
-            folder = tempfile.TemporaryDirectory(prefix="xsd-")
-            for path, data in files.items():
-                file = Path(folder.name, path)
+        if source.key not in _laid:
+            _laid[source.key] = _LaidOut(_connected(source), tempfile.TemporaryDirectory(prefix="xsd-"))
+        laid = _laid[source.key]
+        for path, data in laid.files.items():
+            file = Path(laid.folder.name, path)
+            if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
-            _folders[source.key] = folder
-        return Path(_folders[source.key].name)
+        return Path(laid.folder.name)
 
 
 def _connected(source: XsdSource) -> dict[str, bytes]:
