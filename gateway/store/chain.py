@@ -110,12 +110,12 @@ def leaves_by_seal(session: Session) -> Leaves:
 # ------------------------------------------------------------------------------------------------ one submission
 
 
-def submission_faults(session: Session, submission_id: str, leaves: Leaves | None = None) -> list[Fault]:
+def submission_faults(session: Session, submission_id: str) -> list[Fault]:
     """Empty = complete, unchanged, in accord with the states and with every seal. Raises NotFound."""
     row = session.row(_SUBMISSION, {"id": submission_id})
     if row is None:
         raise NotFound("there is no such submission")
-    return _faults_of(session, row, leaves or leaves_by_seal(session))
+    return _faults_of(session, row, leaves_by_seal(session))
 
 
 def _faults_of(session: Session, submission: Record, leaves: Leaves) -> list[Fault]:
