@@ -97,7 +97,8 @@ class Installation:
         return document
 
     def alive(self, role: str) -> bool:
-        return self._processes[role].poll() is None
+        process = self._processes.get(role)
+        return process is not None and process.poll() is None
 
     def pid(self, role: str) -> int:
         return self._processes[role].pid

@@ -58,6 +58,14 @@ def between(shape: Shape, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         proxy.close()
 
 
+@pytest.fixture(autouse=True)
+def healed(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "between" in request.fixturenames:
+        for proxy in request.getfixturevalue("between").proxies.values():
+            proxy.heal()
+
+
 @pytest.mark.parametrize("target", [SOAP, REST])
 def test_not_a_byte_was_sent_so_it_waits_and_is_no_repeat(between: Between, target: str) -> None:
     between.proxies[target].refuse()
