@@ -41,6 +41,7 @@ class Gates:
         self._circuits: dict[str, tuple[Circuit, datetime]] = {}
         self._next_slot: dict[str, datetime] = {}
         self._reserved: dict[str, datetime] = {}
+        self._seen: datetime | None = None
 
     def hold(self, target: Target, delivery_id: str) -> Wait | Parked | None:
         """None = go. Else when to come back, and why (`hours`, `rate`), or that the circuit is open."""
@@ -49,6 +50,7 @@ class Gates:
         if opening > now:
             return Wait(opening, "hours")
         with self._lock:
+            self._follow(now)
             circuit = self._circuit(target.name, now)
             if not circuit.admits(now):
                 return Parked(circuit.failure, circuit.why)
@@ -73,6 +75,14 @@ class Gates:
             away = (now - circuit.opened_at).total_seconds() if circuit.opened_at else None
             log.info("circuit.closed", target=target.name, why=error.code if error else "delivered", seconds=away)
 
+    def _follow(self, now: datetime) -> None:
+        """A clock that was set back takes the places in the row with it: they would else be an hour away."""
+        back = self._seen - now if self._seen is not None else timedelta(0)
+        if back > NEAR:
+            self._next_slot = {name: slot - back for name, slot in self._next_slot.items()}
+            self._reserved = {delivery: slot - back for delivery, slot in self._reserved.items()}
+        self._seen = now
+
     def _pace(self, target: Target, delivery_id: str, now: datetime) -> Wait | None:
         """A place in the row of this process. Who has to wait keeps its place: it comes back once, and then goes."""
         per_second = target.retry.per_second
@@ -90,7 +100,7 @@ class Gates:
 
     def _circuit(self, target: str, now: datetime) -> Circuit:
         known = self._circuits.get(target)
-        if known and now - known[1] < CIRCUIT_CACHE:
+        if known and timedelta(0) <= now - known[1] < CIRCUIT_CACHE:
             return known[0]
         circuit = Circuit.from_dict(self._store.circuit(target))
         self._circuits[target] = (circuit, now)

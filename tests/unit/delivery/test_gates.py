@@ -105,3 +105,24 @@ def test_a_rate_spreads_deliveries_and_each_waits_for_its_own_place_only_once() 
     clock.now = began + timedelta(seconds=1.5)
     assert gates.hold(slow, "d") is None, "its place has come"
     assert gates.hold(slow, "g") is not None, "a new one queues behind those that wait"
+
+
+def test_a_clock_that_was_an_hour_ahead_for_a_moment_holds_nobody_up_when_it_is_right_again() -> None:
+    slow = replace(TARGET, retry=RetryPolicy(per_second=2))
+    clock, circuits = Clock(), Circuits()
+    gates, other = gates_of(circuits, clock), gates_of(circuits, clock)
+    hour = timedelta(hours=1)
+
+    # Given a place in the row, and a circuit, that were looked at while the clock was ahead
+    clock.now += hour
+    gates.report(slow, AUTH)
+    other.report(slow, None)
+    clock.now += CIRCUIT_CACHE
+    assert gates.hold(slow, "a") is None
+    gates.report(slow, AUTH)
+
+    # When it is set right, and the target is well again
+    clock.now -= hour
+    circuits.known.clear()
+
+    assert gates.hold(slow, "b") is None
