@@ -45,6 +45,11 @@ class Books:
             (r.delivery_id, r.target, " for ".join(filter(None, (r.state, r.waits_for)))) for r in self._rows(query)
         ]
 
+    def next_due(self) -> datetime | None:
+        """When the first message is to be sent."""
+        moment: datetime | None = self._scalar(select(func.min(t.outbox.c.publish_at)))
+        return moment
+
     def under_way(self) -> int:
         """Deliveries that a machine has to move. Not those that wait for what goes first: a person may have that."""
         d = t.delivery.c
