@@ -245,10 +245,8 @@ def _submission(
 
 
 def kind_in_matter(accepts: Accepts, case_id: str | None) -> Kind:
-    """The first submission of a matter is a new one; a later one is what the package says of its message, else a
-    supplement.
-    """
-    return "new" if case_id is None else accepts.kind or "supplement"
+    """What the package says of its message; of others, the first of a matter is new, each later one a supplement."""
+    return accepts.kind or ("new" if case_id is None else "supplement")
 
 
 async def _suspected_duplicate(api: Api, submission: Submission) -> str | None:
