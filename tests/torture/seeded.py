@@ -12,7 +12,7 @@ import weakref
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
@@ -22,7 +22,7 @@ from gateway.delivery import Delivery, DeliveryState
 from gateway.delivery.ladder import again
 from gateway.delivery.worker import Workers
 from gateway.errors import Conflict
-from gateway.store import Accepted, AttemptStart, Store, intake, work
+from gateway.store import Accepted, AttemptStart, Claimed, NotClaimable, Store, intake, work
 from gateway.store.changes import INSERT_OUTBOX
 from gateway.store.writer import Transaction, Writer
 from queues.base import Verdict
@@ -163,7 +163,16 @@ def retry_of_unknown() -> None:
 
 
 def claim_without_fence() -> None:
-    """Whoever once had a claim may write, as long as the state fits; and some are late."""
+    """Whoever once had a claim may write, whatever its number and its time, as long as the state fits; and some are
+    late.
+    """
+    claim = Store.claim
+
+    def claim_for_ever(self: Store, *arguments: Any) -> Future[Claimed | NotClaimable]:
+        made = claim(self, *arguments).result()
+        if isinstance(made, Claimed):
+            made = replace(made, delivery=replace(made.delivery, claimed_until=None))
+        return _resolved(made)
 
     def held(change: Any, claimed: Delivery, state: DeliveryState) -> Delivery:
         current: Delivery = change.delivery(claimed.delivery_id)
@@ -171,7 +180,7 @@ def claim_without_fence() -> None:
             raise Conflict("it is elsewhere")
         return current
 
-    work._held = held
+    work._held, Store.claim = held, claim_for_ever  # type: ignore[method-assign]
     late_mapping()
 
 
