@@ -51,6 +51,10 @@ PROOFS: Mapping[str, Proof] = {
 """By the names of `seeded.FAULTS`."""
 
 
+SELDOM = frozenset({"outbox forgotten before it is published", "confirm not awaited", "late, but fenced"})
+"""Shown by the long tests and by `make torture`: much like others that every run of the tests shows."""
+
+
 def prove(name: str, seed: int, ground: Ground) -> Result:
     """One run of a program that has this fault."""
     proof = PROOFS[name]

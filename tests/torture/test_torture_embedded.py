@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.torture.plan import make
-from tests.torture.proofs import PROOFS, prove
+from tests.torture.proofs import PROOFS, SELDOM, prove
 from tests.torture.run import Ground, run
 from tests.torture.seeded import FAULTS
 
 pytestmark = pytest.mark.timeout(600)
-EMBEDDED = [name for name, proof in PROOFS.items() if proof.shape == "embedded"]
+EMBEDDED = [
+    pytest.param(name, marks=[pytest.mark.long] if name in SELDOM else [])
+    for name, proof in PROOFS.items()
+    if proof.shape == "embedded"
+]
 
 
 def test_nothing_is_lost_doubled_or_seen_whatever_breaks(tmp_path: Path) -> None:

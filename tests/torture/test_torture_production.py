@@ -8,12 +8,16 @@ import pytest
 
 from gateway.demo.servers import PostgresServer, RabbitNode
 from tests.torture.plan import make
-from tests.torture.proofs import PROOFS, prove
+from tests.torture.proofs import PROOFS, SELDOM, prove
 from tests.torture.run import Ground, run
 from tests.torture.seeded import FAULTS
 
 pytestmark = pytest.mark.timeout(600)
-PRODUCTION = [name for name, proof in PROOFS.items() if proof.shape == "production"]
+PRODUCTION = [
+    pytest.param(name, marks=[pytest.mark.long] if name in SELDOM else [])
+    for name, proof in PROOFS.items()
+    if proof.shape == "production"
+]
 
 
 @pytest.fixture
