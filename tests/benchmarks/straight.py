@@ -54,6 +54,7 @@ def request_of(delivery_id: str, received_at: str, root: etree._Element) -> byte
     holder += _address(keeper) + _texts(_CONTACT, contact)
     parts = [
         _tag("FremdId", delivery_id) + _tag("Eingangszeitpunkt", received_at) + _tag("Test", "false"),
+        _tag("Eingangsart", "NEU"),
         f"<Halter>{holder}</Halter>",
         *(f"<Hund>{_dog(_children(dog))}</Hund>" for dog in root.iterchildren(f"{NS}G99000000002V1.0.0")),
         _tag("Anmeldegrund", _REASONS[_text(below, "F99000000009V1.0.0")]),

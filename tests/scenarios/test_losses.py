@@ -252,6 +252,7 @@ def test_what_kills_worker_after_worker_is_poison_even_where_it_may_be_repeated(
     settings = Settings(home=tmp_path / "home", services=["hundesteuer-anmeldung"], listen=address)
     with open_gateway(settings, clock=lambda: now) as gateway, running_parts(gateway, ("api",)):
         gateway.adapters = {**gateway.adapters, "hundestatistik": Killer()}  # type: ignore[dict-item]
+        gateway.adapters_by_call = {}
         assert gateway.token_issuer is not None
         portal = Portal(f"http://{address}", gateway.token_issuer.issue(CLIENT))
         sample = next(shipped_samples(gateway.packages))

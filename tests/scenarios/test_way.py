@@ -150,10 +150,11 @@ def test_the_time_of_receipt_is_the_same_in_answer_status_case_and_request(way: 
 
 def test_a_target_gets_only_the_members_that_its_request_names(way: Way) -> None:
     for sample, _, delivery, received in way.delivered:
-        target = way.city.gateway.packages.targets[delivery.target]
-        own = target.folder / f"request-{sample.service}.yaml"
-        file = own if own.exists() else target.folder / "request.yaml"
-        named = members(yaml.safe_load(file.read_text(encoding="utf-8")))
+        gateway = way.city.gateway
+        target = gateway.for_kind(gateway.packages.targets[delivery.target], gateway.store.delivery(delivery.delivery_id))
+        mapping = target.request_for(sample.service)
+        assert mapping is not None
+        named = members(yaml.safe_load(mapping.file.read_text(encoding="utf-8")))
         reference = target.adapter == "amqp" and target.config.settings.get("content") != "inline"
         allowed = REFERENCE if reference else named | OWN_MEMBERS
         assert members(received.body) <= allowed, (delivery.target, members(received.body) - allowed)
