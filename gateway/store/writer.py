@@ -8,6 +8,7 @@ synchronous writing nearly free, and a savepoint per job would cost two of the t
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -30,6 +31,7 @@ P = TypeVar("P")
 BATCH = 128
 LINGER_SECONDS = 0.0005
 _CROWD = 4
+_BELIEVED_SECONDS = 5.0
 _TRIES = 3
 
 
@@ -97,6 +99,8 @@ class Writer:
         self._lock = threading.Lock()
         self._closed = False
         self._seen: tuple[datetime, float] | None = None
+        self._asked: Future[datetime] = Future()  # the moment that `moment` last asked for
+        self._asked.set_result(datetime.min)
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -112,13 +116,18 @@ class Writer:
 
     def moment(self) -> datetime:
         """The database's time without asking it: as of the last commit, and what has passed since on a clock that never
-        jumps. The first time waits for a commit; raises StoreUnavailable.
+        jumps. The first time waits for a commit; raises StoreUnavailable. Where nothing was committed for a while, the
+        next one is on its way afterwards: a database whose clock was wrong at the last is not believed for ever.
         """
         if self._seen is None:
             self.submit("", lambda tx: tx.now).result()
         assert self._seen is not None
         then, at = self._seen
-        return then + timedelta(seconds=time.monotonic() - at)
+        passed = time.monotonic() - at
+        if passed > _BELIEVED_SECONDS and self._asked.done():
+            with contextlib.suppress(StoreUnavailable):
+                self._asked = self.submit("", lambda tx: tx.now)
+        return then + timedelta(seconds=passed)
 
     def close(self) -> None:
         """Commits everything submitted so far, then stops."""

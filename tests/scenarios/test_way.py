@@ -151,7 +151,9 @@ def test_the_time_of_receipt_is_the_same_in_answer_status_case_and_request(way: 
 def test_a_target_gets_only_the_members_that_its_request_names(way: Way) -> None:
     for sample, _, delivery, received in way.delivered:
         gateway = way.city.gateway
-        target = gateway.for_kind(gateway.packages.targets[delivery.target], gateway.store.delivery(delivery.delivery_id))
+        target = gateway.for_kind(
+            gateway.packages.targets[delivery.target], gateway.store.delivery(delivery.delivery_id)
+        )
         mapping = target.request_for(sample.service)
         assert mapping is not None
         named = members(yaml.safe_load(mapping.file.read_text(encoding="utf-8")))

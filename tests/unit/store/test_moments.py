@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from store_world import KEYS
 
-from gateway.store import database
+from gateway.store import database, writer
 from gateway.store.store import Store
 
 
@@ -30,5 +31,13 @@ def test_a_jump_of_the_clock_is_seen_only_through_the_database(tmp_path: Path, m
         assert store.now() - before < timedelta(minutes=1)
         store.expire_claims().result(30)
         assert store.now() - before > timedelta(minutes=59)
+
+        # set right while nothing is committed: what the last commit said is not believed for ever
+        jump = timedelta(0)
+        monkeypatch.setattr(writer, "_BELIEVED_SECONDS", 0.0)
+        end = time.monotonic() + 30
+        while store.now() - before > timedelta(minutes=59):
+            assert time.monotonic() < end
+            time.sleep(0.01)
     finally:
         store.close()
