@@ -14,7 +14,7 @@ demo: setup       ## applications arrive, are checked, mapped, delivered; one fa
 	$(BIN)/gateway demo
 
 test: setup       ## every test that takes less than a quarter of an hour in sum, a file at a time on every core
-	$(BIN)/pytest -m "not long" -n auto --dist loadfile
+	$(BIN)/pytest -m "not long" -n auto --dist loadfile --no-loadscope-reorder
 
 test-long: setup  ## the tests that take longer
 	$(BIN)/pytest -m long

@@ -36,14 +36,25 @@ def pytest_configure(config: pytest.Config) -> None:
             signal.signal(number, signal.default_int_handler)
 
 
+_SLOW_FIRST = ("torture", "scenarios", "acceptance", "contract", "hostile", "integration")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use a server carry its marker, so that `-m "not rabbitmq"` is always right."""
+    """Tests that use a server carry its marker, so that `-m "not rabbitmq"` is always right. The files that take long
+    come first: where several processes share the work, none of them begins with one when the others are at an end.
+    """
+    items.sort(key=_folder_rank)
     for item in items:
         names = set(getattr(item, "fixturenames", ()))
         if names & {"rabbitmq_node", "rabbitmq_url", "fresh_rabbitmq_url"}:
             item.add_marker(pytest.mark.rabbitmq)
         if names & {"postgres_server", "postgres_url", "fresh_postgres_url"}:
             item.add_marker(pytest.mark.postgres)
+
+
+def _folder_rank(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_ROOT / "tests").parts[0]
+    return _SLOW_FIRST.index(folder) if folder in _SLOW_FIRST else len(_SLOW_FIRST)
 
 
 def _missing(reason: str) -> None:

@@ -105,7 +105,7 @@ def test_a_message_that_cannot_be_mapped_is_told_as_findings(capsys: pytest.Capt
         f"validate {GOOD}",
         f"map {GOOD}",
         f"map {GOOD} --target hundesteuer",
-        "check",
+        "check --seconds 0",
         "services list",
         "services test",
         "schemas list",
@@ -256,7 +256,7 @@ def test_a_sample_that_is_not_json_is_a_finding(capsys: pytest.CaptureFixture[st
     case = folder / "mine" / "services" / "hundesteuer-anmeldung" / "samples" / "one-dog-xml" / "case.json"
     case.write_text("{", encoding="utf-8")
     (folder / "gateway.yaml").write_text("packages: [mine]", encoding="utf-8")
-    code, out, _ = typed("check", capsys)
+    code, out, _ = typed("check --seconds 0", capsys)
     assert code == 1
     assert "case.json" in out
     assert typed("services test --json", capsys)[0] == 1

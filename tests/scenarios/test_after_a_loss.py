@@ -33,7 +33,7 @@ def own_node(_server_folder: Path) -> Iterator[RabbitNode]:
 
 
 @pytest.mark.timeout(360)
-@pytest.mark.parametrize("count", [60, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [30, pytest.param(300, marks=pytest.mark.long)])
 def test_a_broker_that_vanishes_amid_many_is_rebuilt_and_each_arrives(
     tmp_path: Path, fresh_postgres_url: str, own_node: RabbitNode, count: int
 ) -> None:

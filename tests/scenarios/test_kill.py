@@ -1,4 +1,4 @@
-"""Every process and the broker are killed in the middle of 500 submissions; nothing accepted is lost, nothing is
+"""Every process and the broker are killed in the middle of many submissions; nothing accepted is lost, nothing is
 doubled unmarked.
 """
 
@@ -23,7 +23,6 @@ from gateway.services import Packages
 from gateway.settings import Settings
 from gateway.wiring import load_packages
 
-COUNT = 500
 SENDERS = 8
 ENDED = {"delivered", "skipped"}
 
@@ -94,28 +93,30 @@ def running_installation(
         installation.stop()
 
 
+@pytest.mark.parametrize("count", [120, pytest.param(500, marks=pytest.mark.long)])
 def test_after_every_process_and_the_broker_were_killed_everything_accepted_is_delivered_once(
-    running_installation: tuple[Installation, dict[str, Department]], rabbitmq_node: RabbitNode
+    running_installation: tuple[Installation, dict[str, Department]], rabbitmq_node: RabbitNode, count: int
 ) -> None:
     installation, departments = running_installation
     sender = Sender(installation, samples_of(installation.packages))
-    moments = {number: threading.Event() for number in (60, 150, 240, 330)}
+    first, second, third, fourth = (count * part // 100 for part in (12, 30, 48, 66))
+    moments = {number: threading.Event() for number in (first, second, third, fourth)}
 
-    # Given 500 submissions on their way
-    sending = threading.Thread(target=sender.send_all, args=(COUNT, moments))
+    # Given many submissions on their way
+    sending = threading.Thread(target=sender.send_all, args=(count, moments))
     sending.start()
 
     # When the worker, the relay, the API and the broker die, one after the other, in the middle
-    assert moments[60].wait(120)
+    assert moments[first].wait(120)
     installation.kill("work")
     installation.start("work")
-    assert moments[150].wait(120)
+    assert moments[second].wait(120)
     installation.kill("relay")
     installation.start("relay")
-    assert moments[240].wait(120)
+    assert moments[third].wait(120)
     installation.kill("serve")
     installation.start("serve")
-    assert moments[330].wait(120)
+    assert moments[fourth].wait(120)
     rabbitmq_node.kill()
     rabbitmq_node.start()
     sending.join(240)
