@@ -99,8 +99,7 @@ class Writer:
         self._lock = threading.Lock()
         self._closed = False
         self._seen: tuple[datetime, float] | None = None
-        self._asked: Future[datetime] = Future()  # the moment that `moment` last asked for
-        self._asked.set_result(datetime.min)
+        self._asked: Future[datetime] | None = None  # what `moment` last asked for
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -124,7 +123,7 @@ class Writer:
         assert self._seen is not None
         then, at = self._seen
         passed = time.monotonic() - at
-        if passed > _BELIEVED_SECONDS and self._asked.done():
+        if passed > _BELIEVED_SECONDS and (self._asked is None or self._asked.done()):
             with contextlib.suppress(StoreUnavailable):
                 self._asked = self.submit("", lambda tx: tx.now)
         return then + timedelta(seconds=passed)

@@ -173,13 +173,21 @@ def test_a_relay_killed_between_sending_and_forgetting_leads_to_copies_under_one
         installed.wait_until(lambda: not store.due_announcements(1), "everything to be told")
 
         # Then those were told twice, the same both times, and nothing is missing or out of order
+        changes = {
+            submission_id: [
+                f"{submission_id}.{event['number']}"
+                for event in store.view(submission_id, events=True).events
+                if event["new"] is not None
+            ]
+            for submission_id in taken
+        }
+        everything = {identity for identities in changes.values() for identity in identities}
+        installed.wait_until(lambda: everything <= {d.message.message_id for d in inbox.got}, "the listener to hear it")
         told = [(d.message.message_id, d.message.body) for d in inbox.got]
         assert {identity for identity, times in Counter(i for i, _ in told).items() if times > 1} == set(untold)
         assert len(set(told)) == len({identity for identity, _ in told})
-        for submission_id in taken:
-            events = store.view(submission_id, events=True).events
-            first = dict.fromkeys(i for i, _ in told if i.startswith(submission_id))
-            assert list(first) == [f"{submission_id}.{e['number']}" for e in events if e["new"] is not None]
+        for submission_id, identities in changes.items():
+            assert list(dict.fromkeys(i for i, _ in told if i.startswith(submission_id))) == identities
         for _, body in set(told):
             jsonschema_rs.validate(SCHEMA, json.loads(body))
 

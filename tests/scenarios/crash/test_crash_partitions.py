@@ -124,6 +124,7 @@ def test_what_the_broker_forgets_the_sweep_puts_back(cluster: Cluster) -> None:
     cluster.world.check()
 
 
+@pytest.mark.long
 def test_a_stopped_worker_that_comes_back_late_is_refused_and_asks_nobody_twice(cluster: Cluster) -> None:
     # Given a worker that stands still while the target has its case and the answer is under way
     cluster.world.tell(SOAP, "slow", seconds=1.0, times=1)
